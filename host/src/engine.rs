@@ -98,8 +98,6 @@ fn config(agents: u32) -> Config {
         .concurrency_support(false)
         .gc_support(false)
         .wasm_gc(false)
-        .wasm_function_references(false)
-        .wasm_threads(false)
         .wasm_memory64(false)
         .memory_init_cow(true)
         // JavaScript and Python images are 12 to 19 MiB; a sparse one would be copied, not mapped.
