@@ -31,7 +31,9 @@ const MIN_AGENTS: u32 = 16;
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// Not even a small pool could be reserved.
-    #[error("cannot reserve address space for {agents} agents; raise the limit on virtual memory (ulimit -v)")]
+    #[error(
+        "cannot reserve address space for {agents} agents; raise the limit on virtual memory (ulimit -v)"
+    )]
     Reserve {
         /// The smallest pool that was tried.
         agents: u32,

@@ -2,5 +2,9 @@
 //! grants, and gives them terminals, logs, operations and a workspace. It knows no database and no
 //! tenancy policy: it obeys the grants that come with a start.
 
+mod agent;
 mod bindings;
 mod engine;
+mod executor;
+mod journal;
+mod terminal;

@@ -1,0 +1,220 @@
+//! Guest threads: agents run here and nowhere else, so sockets, timers and the API never queue
+//! behind guest code.
+//!
+//! A task is polled for one slice of fuel at a time (wasmtime yields when it is used up). A task
+//! that was woken from outside goes to the `woken` queue, one that used up its slice to `spent`; a
+//! woken task goes first, so a key press waits for one slice of each core and not for every busy
+//! agent. Every [`WOKEN_RUN`] woken tasks one spent task runs, so neither queue can starve the other.
+
+use std::{
+    collections::VecDeque,
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Condvar, Mutex, PoisonError},
+    thread::JoinHandle,
+};
+
+use async_task::{Runnable, ScheduleInfo, Task, WithInfo};
+
+/// Woken tasks run in a row while spent ones wait.
+const WOKEN_RUN: u32 = 16;
+
+#[derive(Default)]
+struct Queues {
+    woken: VecDeque<Runnable>,
+    spent: VecDeque<Runnable>,
+    woken_run: u32,
+    stopping: bool,
+}
+
+impl Queues {
+    fn next(&mut self) -> Option<Runnable> {
+        if self.woken_run >= WOKEN_RUN && !self.spent.is_empty() {
+            self.woken_run = 0;
+            return self.spent.pop_front();
+        }
+        match self.woken.pop_front() {
+            Some(task) => {
+                self.woken_run += 1;
+                Some(task)
+            }
+            None => {
+                self.woken_run = 0;
+                self.spent.pop_front()
+            }
+        }
+    }
+}
+
+#[derive(Default)]
+struct Shared {
+    queues: Mutex<Queues>,
+    ready: Condvar,
+}
+
+impl Shared {
+    fn queues(&self) -> std::sync::MutexGuard<'_, Queues> {
+        // Nothing panics while it is held, so a poisoned lock would still be whole.
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn schedule(&self, task: Runnable, info: ScheduleInfo) {
+        let mut queues = self.queues();
+        if info.woken_while_running {
+            queues.spent.push_back(task)
+        } else {
+            queues.woken.push_back(task)
+        }
+        drop(queues);
+        self.ready.notify_one();
+    }
+
+    fn work(&self) {
+        loop {
+            let mut queues = self.queues();
+            let task = loop {
+                if let Some(task) = queues.next() {
+                    break task;
+                }
+                if queues.stopping {
+                    return;
+                }
+                queues = self.ready.wait(queues).unwrap_or_else(PoisonError::into_inner);
+            };
+            drop(queues);
+            // A panic ends its task (the driver reports it); the thread goes on.
+            if catch_unwind(AssertUnwindSafe(|| task.run())).is_err() {
+                tracing::error!("a guest task panicked outside its driver");
+            }
+        }
+    }
+}
+
+/// The guest threads; dropping it lets them finish what is queued and joins them.
+pub(crate) struct Executor {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl std::fmt::Debug for Executor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Executor").field("threads", &self.threads.len()).finish()
+    }
+}
+
+impl Executor {
+    /// Starts `threads` guest threads. Guest code may use timers of the present tokio runtime.
+    ///
+    /// # Errors
+    /// When a thread cannot be made.
+    pub(crate) fn start(threads: usize) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let runtime = tokio::runtime::Handle::current();
+        let threads = (0..threads.max(1))
+            .map(|n| {
+                let (shared, runtime) = (shared.clone(), runtime.clone());
+                std::thread::Builder::new().name(format!("guest-{n}")).spawn(move || {
+                    let _entered = runtime.enter();
+                    shared.work();
+                })
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self { shared, threads })
+    }
+
+    /// Runs a future on the guest threads; dropping the task cancels it.
+    pub(crate) fn spawn<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> Task<T> {
+        let shared = self.shared.clone();
+        let schedule = move |task, info| shared.schedule(task, info);
+        let (runnable, task) = async_task::spawn(future, WithInfo(schedule));
+        runnable.schedule();
+        task
+    }
+}
+
+impl Drop for Executor {
+    fn drop(&mut self) {
+        self.shared.queues().stopping = true;
+        self.shared.ready.notify_all();
+        for thread in self.threads.drain(..) {
+            // A guest thread may drop the executor's last owner; it must not wait for itself.
+            if thread.thread().id() != std::thread::current().id() && thread.join().is_err() {
+                tracing::error!("a guest thread panicked");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst},
+        task::Poll,
+    };
+
+    use super::*;
+
+    /// Yields as wasmtime does at the end of a slice: wakes itself and returns pending.
+    async fn slice_used_up() {
+        let mut first = true;
+        std::future::poll_fn(|cx| {
+            if std::mem::take(&mut first) {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            } else {
+                Poll::Ready(())
+            }
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_woken_task_goes_before_those_that_use_up_their_slices() {
+        let executor = Executor::start(1).unwrap();
+        let (stop, slices) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
+        let mut hogs = Vec::new();
+        for _ in 0..100 {
+            let (stop, slices) = (stop.clone(), slices.clone());
+            hogs.push(executor.spawn(async move {
+                while !stop.load(SeqCst) {
+                    slices.fetch_add(1, SeqCst);
+                    slice_used_up().await;
+                }
+            }));
+        }
+        while slices.load(SeqCst) < 1000 {
+            tokio::task::yield_now().await;
+        }
+        // Asked from a guest thread, so that the count is exact: one task, woken, between two slices.
+        let (tx, rx) = tokio::sync::oneshot::channel();
+        let seen = slices.clone();
+        let woken = executor.spawn(async move {
+            let sent: u32 = rx.await.unwrap();
+            seen.load(SeqCst) - sent
+        });
+        while slices.load(SeqCst) < 2000 {
+            tokio::task::yield_now().await;
+        }
+        tx.send(slices.load(SeqCst)).unwrap();
+        let waited = woken.await;
+        stop.store(true, SeqCst);
+        for hog in hogs {
+            hog.await;
+        }
+        // In turn it would have waited for one slice of each of the hundred.
+        assert!(waited < 50, "waited for {waited} slices");
+    }
+
+    #[tokio::test]
+    async fn a_panic_leaves_the_thread_running() {
+        let executor = Executor::start(1).unwrap();
+        let broken = executor.spawn(async { panic!("on purpose") });
+        assert!(std::panic::AssertUnwindSafe(broken).catch_unwind().await.is_err());
+        assert_eq!(executor.spawn(async { 7 }).await, 7);
+    }
+
+    use futures_util::FutureExt as _;
+}
