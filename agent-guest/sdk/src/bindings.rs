@@ -1,0 +1,30 @@
+//! The contract in `wit/agent`, as generated Rust. The one place that generates it.
+//!
+//! Agents use the crate's own modules; this one is public because
+//! [`main!`](crate::main) expands to code that names it.
+#![allow(
+    missing_docs,
+    missing_debug_implementations,
+    unreachable_pub,
+    unsafe_code,
+    clippy::all,
+    clippy::undocumented_unsafe_blocks,
+    clippy::allow_attributes_without_reason,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::str_to_string,
+    reason = "generated code: the canonical ABI's raw memory, and names that come from the contract"
+)]
+
+wit_bindgen::generate!({
+    path: "../../wit/agent",
+    world: "agent",
+    pub_export_macro: true,
+    export_macro_name: "export_agent",
+    default_bindings_module: "agent::bindings",
+    runtime_path: "::agent::bindings::runtime",
+    additional_derives: [PartialEq],
+});
+
+/// What the generated export calls need, reachable from the crate that exports.
+pub use wit_bindgen::rt as runtime;
