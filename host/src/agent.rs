@@ -1,3 +1,190 @@
 //! One agent: what its task, its sockets and its API commands share, and the task itself.
 
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use wire::{
+    AgentId,
+    agent::{Status, StatusReason},
+    log::{Level, Source},
+};
+
+use crate::{
+    journal::Journal,
+    terminal::{
+        inputs::Inputs,
+        log::{Size, TerminalLog},
+    },
+    workspace::Workspace,
+};
+
+pub(crate) mod driver;
+pub(crate) mod limiter;
 pub(crate) mod mailbox;
+pub(crate) mod operations;
+mod pace;
+pub(crate) mod state;
+
+/// How a live agent is, as its sockets see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Live {
+    pub(crate) status: Status,
+    pub(crate) reason: Option<StatusReason>,
+    pub(crate) detail: Option<String>,
+    /// It goes on elsewhere or later: sockets are told to come back instead of that it ended.
+    pub(crate) moved: bool,
+}
+
+impl Live {
+    pub(crate) fn is_over(&self) -> bool {
+        self.moved || self.status.is_final()
+    }
+}
+
+/// Sockets on an agent, by role.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Presence {
+    pub(crate) operators: u32,
+    pub(crate) viewers: u32,
+}
+
+/// Meters the task writes and everybody reads.
+#[derive(Debug, Default)]
+pub(crate) struct Meters {
+    pub(crate) fuel: AtomicU64,
+    pub(crate) memory_bytes: AtomicU64,
+    pub(crate) output_bytes: AtomicU64,
+    pub(crate) events: AtomicU64,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) id: AgentId,
+    pub(crate) epoch: u64,
+    pub(crate) mailbox: mailbox::Mailbox,
+    pub(crate) workspace: Workspace,
+    pub(crate) meters: Meters,
+    /// Ctrl-C was typed since the present event began.
+    pub(crate) interrupted: AtomicBool,
+    /// Ends the task at its next slice.
+    pub(crate) kill: CancellationToken,
+    terminal: Mutex<TerminalLog>,
+    journal: Mutex<Journal>,
+    inputs: Mutex<Inputs>,
+    /// Counts changes of terminal, journal and applied input: sockets wait for it to differ.
+    changes: watch::Sender<u64>,
+    live: watch::Sender<Live>,
+    presence: watch::Sender<Presence>,
+    /// Size as sockets are told.
+    size: watch::Sender<Size>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // The guarded sections only move bytes; a panic in one leaves no half-made state worth refusing.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    pub(crate) fn new(id: AgentId, epoch: u64, terminal: TerminalLog, workspace: Workspace) -> Arc<Self> {
+        let starting = Live { status: Status::Starting, reason: None, detail: None, moved: false };
+        let size = terminal.size();
+        Arc::new(Self {
+            id,
+            epoch,
+            mailbox: mailbox::Mailbox::default(),
+            workspace,
+            meters: Meters::default(),
+            interrupted: AtomicBool::new(false),
+            kill: CancellationToken::new(),
+            terminal: Mutex::new(terminal),
+            journal: Mutex::new(Journal::default()),
+            inputs: Mutex::new(Inputs::default()),
+            changes: watch::Sender::new(0),
+            live: watch::Sender::new(starting),
+            presence: watch::Sender::new(Presence::default()),
+            size: watch::Sender::new(size),
+        })
+    }
+
+    pub(crate) fn terminal(&self) -> MutexGuard<'_, TerminalLog> {
+        lock(&self.terminal)
+    }
+
+    pub(crate) fn journal(&self) -> MutexGuard<'_, Journal> {
+        lock(&self.journal)
+    }
+
+    pub(crate) fn inputs(&self) -> MutexGuard<'_, Inputs> {
+        lock(&self.inputs)
+    }
+
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    pub(crate) fn changed(&self) {
+        self.changes.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    pub(crate) fn live(&self) -> watch::Receiver<Live> {
+        self.live.subscribe()
+    }
+
+    pub(crate) fn presence(&self) -> watch::Receiver<Presence> {
+        self.presence.subscribe()
+    }
+
+    pub(crate) fn size(&self) -> watch::Receiver<Size> {
+        self.size.subscribe()
+    }
+
+    pub(crate) fn set_presence(&self, change: impl FnOnce(&mut Presence)) {
+        self.presence.send_modify(change);
+    }
+
+    pub(crate) fn set_live(&self, live: Live) {
+        self.live.send_replace(live);
+    }
+
+    /// Appends to the terminal's log and wakes its sockets.
+    pub(crate) fn output(&self, bytes: &[u8]) {
+        self.terminal().append(bytes);
+        self.meters.output_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        self.changed();
+    }
+
+    /// Writes an entry about the agent and wakes its sockets.
+    pub(crate) fn note(&self, level: Level, source: Source, message: String, fields: Vec<(String, String)>) {
+        self.journal().write(level, source, message, fields);
+        self.changed();
+    }
+
+    /// A client's window has a new size.
+    pub(crate) fn resize(&self, size: Size) {
+        if self.terminal().resize(size) {
+            self.size.send_replace(size);
+            self.mailbox.resize(crate::bindings::agent::openclaw::agent::types::Size {
+                cols: size.cols,
+                rows: size.rows,
+            });
+        }
+    }
+
+    pub(crate) fn usage(&self) -> wire::host::Usage {
+        let load = |n: &AtomicU64| n.load(Ordering::Relaxed);
+        let used = self.workspace.usage();
+        wire::host::Usage {
+            fuel: load(&self.meters.fuel),
+            memory_bytes: load(&self.meters.memory_bytes),
+            disk_bytes: used.bytes,
+            files: used.files,
+            output_bytes: load(&self.meters.output_bytes),
+            events: load(&self.meters.events),
+        }
+    }
+}

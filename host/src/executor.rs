@@ -90,6 +90,20 @@ impl Shared {
     }
 }
 
+/// Ends the present slice: the task goes to the `spent` queue and others run first.
+pub(crate) async fn end_slice() {
+    let mut first = true;
+    std::future::poll_fn(|cx| {
+        if std::mem::take(&mut first) {
+            cx.waker().wake_by_ref();
+            std::task::Poll::Pending
+        } else {
+            std::task::Poll::Ready(())
+        }
+    })
+    .await;
+}
+
 /// The guest threads; dropping it lets them finish what is queued and joins them.
 pub(crate) struct Executor {
     shared: Arc<Shared>,
@@ -150,26 +164,11 @@ impl Drop for Executor {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst},
-        task::Poll,
-    };
+    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
+
+    use futures_util::FutureExt as _;
 
     use super::*;
-
-    /// Yields as wasmtime does at the end of a slice: wakes itself and returns pending.
-    async fn slice_used_up() {
-        let mut first = true;
-        std::future::poll_fn(|cx| {
-            if std::mem::take(&mut first) {
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            } else {
-                Poll::Ready(())
-            }
-        })
-        .await;
-    }
 
     #[tokio::test]
     async fn a_woken_task_goes_before_those_that_use_up_their_slices() {
@@ -181,7 +180,7 @@ mod tests {
             hogs.push(executor.spawn(async move {
                 while !stop.load(SeqCst) {
                     slices.fetch_add(1, SeqCst);
-                    slice_used_up().await;
+                    end_slice().await;
                 }
             }));
         }
@@ -215,6 +214,4 @@ mod tests {
         assert!(std::panic::AssertUnwindSafe(broken).catch_unwind().await.is_err());
         assert_eq!(executor.spawn(async { 7 }).await, 7);
     }
-
-    use futures_util::FutureExt as _;
 }

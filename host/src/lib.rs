@@ -4,7 +4,10 @@
 
 mod agent;
 mod bindings;
+mod capabilities;
 mod engine;
 mod executor;
+mod images;
 mod journal;
 mod terminal;
+pub mod workspace;

@@ -1,0 +1,41 @@
+//! What a guest may import, one file each: the table of contents of the sandbox.
+//!
+//! | import | file | grant |
+//! |---|---|---|
+//! | `openclaw:agent/operations` | `operations.rs` | each operation by its own rules |
+//! | `openclaw:agent/terminal` | `terminal.rs` | always |
+//! | `openclaw:agent/log` | `log.rs` | always |
+//! | `wasi:cli`, `wasi:clocks`, `wasi:io`, `wasi:random` | `wasi.rs` | always, for language runtimes |
+//! | `wasi:filesystem` | `../workspace/` | `/work` alone, within its quota |
+//!
+//! Sockets are not linked at all: a component that imports them is refused as an image.
+
+use wasmtime::{Engine, component::Linker};
+
+use crate::agent::state::AgentState;
+
+mod log;
+mod operations;
+mod terminal;
+pub(crate) mod wasi;
+
+/// Everything a guest may import.
+///
+/// # Errors
+/// When two capabilities define the same import: a bug found by any test that starts a host.
+pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<AgentState>> {
+    use wasmtime::component::HasSelf;
+
+    use crate::bindings::agent::openclaw::agent as contract;
+
+    let mut linker = Linker::new(engine);
+    wasi::link(&mut linker)?;
+    crate::workspace::add_to_linker(&mut linker, AgentState::workspace)?;
+    contract::types::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+    contract::operations::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+    contract::terminal::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+    contract::log::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+    Ok(linker)
+}
+
+impl crate::bindings::agent::openclaw::agent::types::Host for AgentState {}

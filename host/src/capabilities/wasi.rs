@@ -1,0 +1,159 @@
+//! WASI 0.2 for language runtimes: clocks, random, environment and stdio.
+//!
+//! Standard input is at its end (input comes as events), standard output is the terminal and
+//! standard error the log. Sockets are not linked.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bytes::Bytes;
+use wasmtime::component::Linker;
+use wasmtime_wasi::{
+    WasiCtx, WasiView as _,
+    cli::{IsTerminal, StdoutStream, WasiCli, WasiCliView as _},
+    clocks::{WasiClocks, WasiClocksView as _},
+    p2::{
+        Pollable, StreamResult,
+        bindings::{cli, clocks, random},
+    },
+    random::WasiRandom,
+};
+use wasmtime_wasi_io::streams::OutputStream;
+use wire::log::{Level, Source};
+
+use crate::agent::{Shared, state::AgentState};
+
+/// Most random bytes of one call.
+const MAX_RANDOM_BYTES: u64 = 1 << 20;
+/// Bytes of standard output or error taken in one write.
+const MAX_WRITE_BYTES: usize = 16 * 1024;
+/// Longest unfinished line of standard error.
+const MAX_LINE_BYTES: usize = 8 * 1024;
+
+/// Links everything but the filesystem.
+pub(crate) fn link(linker: &mut Linker<AgentState>) -> wasmtime::Result<()> {
+    wasmtime_wasi_io::add_to_linker_async(linker)?;
+    clocks::wall_clock::add_to_linker::<_, WasiClocks>(linker, AgentState::clocks)?;
+    clocks::monotonic_clock::add_to_linker::<_, WasiClocks>(linker, AgentState::clocks)?;
+    random::random::add_to_linker::<_, WasiRandom>(linker, |state| state.ctx().ctx.random())?;
+    random::insecure::add_to_linker::<_, WasiRandom>(linker, |state| state.ctx().ctx.random())?;
+    random::insecure_seed::add_to_linker::<_, WasiRandom>(linker, |state| state.ctx().ctx.random())?;
+    cli::exit::add_to_linker::<_, WasiCli>(linker, AgentState::cli)?;
+    cli::environment::add_to_linker::<_, WasiCli>(linker, AgentState::cli)?;
+    cli::stdin::add_to_linker::<_, WasiCli>(linker, AgentState::cli)?;
+    cli::stdout::add_to_linker::<_, WasiCli>(linker, AgentState::cli)?;
+    cli::stderr::add_to_linker::<_, WasiCli>(linker, AgentState::cli)?;
+    cli::terminal_input::add_to_linker::<_, WasiCli>(linker, AgentState::cli)?;
+    cli::terminal_output::add_to_linker::<_, WasiCli>(linker, AgentState::cli)?;
+    cli::terminal_stdin::add_to_linker::<_, WasiCli>(linker, AgentState::cli)?;
+    cli::terminal_stdout::add_to_linker::<_, WasiCli>(linker, AgentState::cli)?;
+    cli::terminal_stderr::add_to_linker::<_, WasiCli>(linker, AgentState::cli)?;
+    Ok(())
+}
+
+/// The context of one agent.
+pub(crate) fn context(shared: &Arc<Shared>, env: &BTreeMap<String, String>) -> WasiCtx {
+    let mut builder = WasiCtx::builder();
+    for (name, value) in env {
+        builder.env(name, value);
+    }
+    builder
+        .arg("agent")
+        .stdout(Stdio { shared: shared.clone(), error: false })
+        .stderr(Stdio { shared: shared.clone(), error: true })
+        .max_random_size(MAX_RANDOM_BYTES)
+        .allow_tcp(false)
+        .allow_udp(false)
+        .build()
+}
+
+#[derive(Clone)]
+struct Stdio {
+    shared: Arc<Shared>,
+    error: bool,
+}
+
+impl IsTerminal for Stdio {
+    fn is_terminal(&self) -> bool {
+        !self.error
+    }
+}
+
+impl StdoutStream for Stdio {
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(Stream { shared: self.shared.clone(), line: self.error.then(Vec::new) })
+    }
+
+    fn async_stream(&self) -> Box<dyn tokio::io::AsyncWrite + Send + Sync> {
+        // Only WASI 0.3 asks for it, which is not linked.
+        Box::new(tokio::io::sink())
+    }
+}
+
+struct Stream {
+    shared: Arc<Shared>,
+    /// The unfinished line, for standard error.
+    line: Option<Vec<u8>>,
+}
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for Stream {
+    async fn ready(&mut self) {}
+}
+
+impl OutputStream for Stream {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        match &mut self.line {
+            // As a terminal does in its usual mode (ONLCR): a newline also returns to the margin.
+            None => self.shared.output(&with_returns(&bytes)),
+            Some(line) => {
+                for part in bytes.split_inclusive(|b| *b == b'\n') {
+                    line.extend_from_slice(part);
+                    if part.ends_with(b"\n") || line.len() >= MAX_LINE_BYTES {
+                        let text = String::from_utf8_lossy(line).trim_end().to_owned();
+                        line.clear();
+                        self.shared.note(Level::Info, Source::Stderr, text, vec![]);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(MAX_WRITE_BYTES)
+    }
+}
+
+fn with_returns(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len() + 8);
+    for &byte in bytes {
+        if byte == b'\n' && out.last() != Some(&b'\r') {
+            out.push(b'\r');
+        }
+        out.push(byte);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{agent::state::tests::shared, terminal::log::Tail};
+
+    #[test]
+    fn standard_output_is_the_terminal_and_standard_error_the_log() {
+        let shared = shared();
+        let mut out = Stdio { shared: shared.clone(), error: false }.p2_stream();
+        out.write(Bytes::from_static(b"a\nb\r\n")).unwrap();
+        assert_eq!(shared.terminal().read(0, 100), Tail::Bytes(b"a\r\nb\r\n".to_vec()));
+        let mut err = Stdio { shared: shared.clone(), error: true }.p2_stream();
+        err.write(Bytes::from_static(b"half ")).unwrap();
+        err.write(Bytes::from_static(b"line\nnext")).unwrap();
+        let (text, last) = shared.journal().after(0, Level::Trace, 1000);
+        assert!(text.contains(r#""message":"half line""#) && last == 1, "{text}");
+    }
+}
