@@ -8,6 +8,8 @@ use wire::{
     agent::{DesiredStatus, Limits, Status, StatusReason},
 };
 
+use super::state;
+
 /// One row per agent; `epoch` is its fencing token (Kleppmann, "How to do distributed locking").
 #[derive(Debug, Clone, PartialEq)]
 pub struct Agent {
@@ -94,4 +96,76 @@ pub struct Expect {
     pub version: Option<u64>,
     /// The row's status is one of these; empty means any.
     pub status: Vec<Status>,
+}
+
+impl Agent {
+    /// The row after a change, or `None` when `expect` does not hold or the transition is not legal.
+    /// Every backend decides by this, in the atomic step that also writes the row.
+    ///
+    /// Only transient statuses have a deadline: entering another one clears it, whatever the patch says.
+    #[must_use]
+    pub fn patched(&self, expect: &Expect, patch: &Patch, now: Timestamp) -> Option<Self> {
+        let expected = expect.epoch.is_none_or(|epoch| epoch == self.epoch)
+            && expect.version.is_none_or(|version| version == self.version)
+            && (expect.status.is_empty() || expect.status.contains(&self.status));
+        let is_legal = patch.status.is_none_or(|to| state::legal(self.status, to));
+        if !(expected && is_legal) {
+            return None;
+        }
+        let mut next = self.clone();
+        next.status = patch.status.unwrap_or(next.status);
+        next.desired = patch.desired.unwrap_or(next.desired);
+        next.reason = patch.reason.unwrap_or(next.reason);
+        if let Some(detail) = &patch.detail {
+            next.detail.clone_from(detail);
+        }
+        next.host = patch.host.unwrap_or(next.host);
+        next.deadline = patch.deadline.unwrap_or(next.deadline);
+        if state::deadline_seconds(next.status).is_none() {
+            next.deadline = None;
+        }
+        next.ran = patch.ran.unwrap_or(next.ran);
+        next.started_at = patch.started_at.or(next.started_at);
+        next.version += 1;
+        next.updated_at = now;
+        Some(next)
+    }
+
+    /// The row after it was given to a host, or `None` unless it is `pending`, wanted running and of
+    /// this epoch. Reason and detail are cleared: they said why it was waiting.
+    #[must_use]
+    pub fn assigned(
+        &self,
+        expect_epoch: u64,
+        host: HostId,
+        deadline: Timestamp,
+        now: Timestamp,
+    ) -> Option<Self> {
+        let free = self.status == Status::Pending
+            && self.desired == DesiredStatus::Running
+            && self.epoch == expect_epoch;
+        free.then(|| Self {
+            status: Status::Starting,
+            reason: None,
+            detail: None,
+            epoch: self.epoch + 1,
+            version: self.version + 1,
+            host: Some(host),
+            deadline: Some(deadline),
+            updated_at: now,
+            ..self.clone()
+        })
+    }
+
+    /// When the sweeper must look at it next: its deadline, or the end of its lifetime unless it is
+    /// ending already; `None` when it never must.
+    #[must_use]
+    pub fn due(&self) -> Option<Timestamp> {
+        let lifetime = state::expired(self.status).and(self.expires_at);
+        let deadline = self.deadline.filter(|_| !self.status.is_final());
+        match (deadline, lifetime) {
+            (Some(one), Some(two)) => Some(one.min(two)),
+            (one, two) => one.or(two),
+        }
+    }
 }
