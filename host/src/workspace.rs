@@ -14,6 +14,7 @@
 mod count;
 mod error;
 mod file;
+mod files;
 mod ledger;
 mod path;
 mod stat;
@@ -29,6 +30,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::{Dir, DirBuilder, DirBuilderExt};
 
 pub use error::WorkspaceError;
+pub use files::{ByteRange, Listing, Reading, Upload};
 pub use ledger::{Quota, Usage};
 pub use wasi::{WorkspaceView, add_to_linker};
 

@@ -26,10 +26,6 @@ impl OpenFile {
         Self { file, inode: stat.inode, tree: Arc::clone(tree) }
     }
 
-    pub(super) fn inode(&self) -> Inode {
-        self.inode
-    }
-
     pub(super) fn as_file(&self) -> &File {
         &self.file
     }
@@ -65,6 +61,17 @@ impl OpenFile {
     /// Writes all of it or, when the quota has no room for that, nothing.
     pub(super) fn write_all_at(&self, offset: u64, bytes: &[u8]) -> Result<(), WorkspaceError> {
         self.put_all(&mut self.tree.ledger.change(), offset, bytes)
+    }
+
+    /// Refuses when not one byte more fits at `offset` (`None`: the end). Guests learn the reason
+    /// when they open a stream; libc calls every failure of an open one an I/O error.
+    pub(super) fn check_room(&self, offset: Option<u64>) -> Result<(), WorkspaceError> {
+        let full = self.tree.ledger.change().free_bytes() == 0;
+        let size = self.stat()?.size;
+        if full && offset.unwrap_or(size) >= size {
+            return Err(WorkspaceError::NoSpace { quota: self.tree.ledger.quota().bytes });
+        }
+        Ok(())
     }
 
     /// As [`OpenFile::write_all_at`], at the end of the file, wherever that is by then.

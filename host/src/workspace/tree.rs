@@ -6,6 +6,7 @@
 use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt, OpenOptionsMaybeDirExt};
 use cap_std::fs::{Dir, DirBuilder, DirBuilderExt, File, OpenOptions, OpenOptionsExt};
@@ -23,6 +24,8 @@ pub(super) struct Tree {
     pub(super) root: Dir,
     /// Uploads that are not complete: on the same disk, out of the guest's sight.
     pub(super) incoming: Dir,
+    /// Names for uploads.
+    pub(super) uploads: AtomicU64,
     root_inode: Inode,
     pub(super) ledger: Ledger,
 }
@@ -48,7 +51,7 @@ pub(super) enum Opened {
 impl Tree {
     pub(super) fn new(root: Dir, incoming: Dir, ledger: Ledger) -> Result<Self, WorkspaceError> {
         let root_inode = Stat::from(&root.dir_metadata()?).inode;
-        Ok(Self { root, incoming, root_inode, ledger })
+        Ok(Self { root, incoming, uploads: AtomicU64::new(0), root_inode, ledger })
     }
 
     pub(super) fn open(self: &Arc<Self>, at: &Dir, path: &Path, how: How) -> Result<Opened, WorkspaceError> {

@@ -67,12 +67,16 @@ impl types::HostDescriptor for WorkspaceView<'_> {
         fd: Resource<Descriptor>,
         offset: u64,
     ) -> FsResult<Resource<DynOutputStream>> {
-        let stream: DynOutputStream = Box::new(Writer::at(self.table.get(&fd)?.writable()?, offset));
+        let file = self.table.get(&fd)?.writable()?;
+        file.check_room(Some(offset))?;
+        let stream: DynOutputStream = Box::new(Writer::at(file, offset));
         Ok(self.table.push(stream)?)
     }
 
     fn append_via_stream(&mut self, fd: Resource<Descriptor>) -> FsResult<Resource<DynOutputStream>> {
-        let stream: DynOutputStream = Box::new(Writer::append(self.table.get(&fd)?.writable()?));
+        let file = self.table.get(&fd)?.writable()?;
+        file.check_room(None)?;
+        let stream: DynOutputStream = Box::new(Writer::append(file));
         Ok(self.table.push(stream)?)
     }
 
