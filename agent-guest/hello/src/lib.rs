@@ -1,11 +1,26 @@
-//! An agent in 20 lines: greets, and answers each line a second later.
-agent::main!(main);
+//! An agent in 20 lines: it greets, and answers each line a moment later.
 
-async fn main(start: agent::Start) -> Result<(), agent::Error> {
-    agent::println!("Hello, I am {}.", start.name);
+use std::time::Duration;
+
+use agent::editor::{Action, Editor};
+
+agent::main!(hello);
+
+async fn hello(start: agent::Start) -> Result<(), String> {
+    agent::println!("Hello! I am {}. Say something; Ctrl-D ends.", start.name);
+    let mut editor = Editor::new(start.size);
     loop {
-        agent::next_input().await;
-        agent::sleep(std::time::Duration::from_secs(1)).await?;
-        agent::println!("Still here.");
+        match editor.read_line("> ", &()).await.map_err(|refusal| refusal.reason)? {
+            Action::Line(line) if line.is_empty() => {}
+            Action::Line(line) => {
+                editor.history_mut().push(&line);
+                agent::sleep(Duration::from_millis(500)).await?;
+                agent::println!("You said: {line}");
+            }
+            Action::Interrupt => agent::println!("Nothing to interrupt."),
+            Action::Eof => break,
+        }
     }
+    agent::println!("Goodbye.");
+    Ok(())
 }

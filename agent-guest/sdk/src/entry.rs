@@ -99,7 +99,7 @@ macro_rules! main {
             }
 
             #[cfg(target_family = "wasm")]
-            $crate::bindings::export_agent!(Component with_types_in $crate::bindings);
+    $crate::bindings::export_agent!(Component with_types_in $crate::bindings);
             #[cfg(not(target_family = "wasm"))]
             const _: fn(
                 $crate::types::Event,

@@ -66,7 +66,7 @@ impl Queue {
 
     /// Whether every byte was kept.
     fn input(&mut self, mut bytes: Vec<u8>) -> bool {
-        let room = MAX_QUEUED_INPUT - self.input_bytes;
+        let room = MAX_QUEUED_INPUT.saturating_sub(self.input_bytes);
         let all = bytes.len() <= room;
         if !all && bytes.contains(&INTERRUPT) {
             // As a terminal does: an interrupt throws away what was typed before it.
@@ -97,6 +97,27 @@ pub async fn next_input() -> Vec<u8> {
         if let Event::Input(bytes) = next(|event| matches!(event, Event::Input(_))).await {
             return bytes;
         }
+    }
+}
+
+/// Waits for what happens to the terminal: typed bytes or a new size.
+pub(crate) async fn next_terminal() -> Event {
+    next(|event| matches!(event, Event::Input(_) | Event::Resize(_))).await
+}
+
+/// Puts typed bytes back, in front of what is unread: for a reader that took
+/// more than it wanted. They may exceed [`MAX_QUEUED_INPUT`], having been within it before.
+pub fn unread(bytes: &[u8]) {
+    if bytes.is_empty() {
+        return;
+    }
+    let wakers = QUEUE.with_borrow_mut(|queue| {
+        queue.input_bytes += bytes.len();
+        queue.events.push_front(Event::Input(bytes.to_vec()));
+        std::mem::take(&mut queue.wakers)
+    });
+    for waker in wakers {
+        waker.wake();
     }
 }
 

@@ -3,6 +3,7 @@ extern crate self as agent;
 
 pub mod bindings;
 mod combine;
+pub mod editor;
 #[doc(hidden)]
 pub mod entry;
 mod error;
@@ -20,7 +21,9 @@ pub mod types;
 
 pub use combine::{Either, join, select};
 pub use error::Error;
-pub use events::{Event, MAX_QUEUED_INPUT, MAX_QUEUED_MESSAGES, next_event, next_input, next_message};
+pub use events::{
+    Event, MAX_QUEUED_INPUT, MAX_QUEUED_MESSAGES, next_event, next_input, next_message, unread,
+};
 pub use executor::{SLICE, yield_now};
 pub use operation::{MAX_QUEUED_PARTS, Operation, operation};
 pub use ops::{Request, Sleep, chat, fetch, send, sleep, tool};

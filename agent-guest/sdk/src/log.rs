@@ -58,8 +58,8 @@ macro_rules! level_macro {
         #[doc(hidden)]
         #[macro_export]
         macro_rules! $hidden {
-                    ($d($d arg:tt)+) => { $crate::__log!($level, $d($d arg)+) };
-                }
+                                            ($d($d arg:tt)+) => { $crate::__log!($level, $d($d arg)+) };
+                                        }
         #[doc = $doc]
         #[doc(inline)]
         pub use $hidden as $public;
