@@ -1,1 +1,272 @@
-//! The embedded store.
+//! The embedded store: one SQLite file in WAL mode.
+//!
+//! One thread writes, with one transaction for all the steps that are waiting (group commit), and two
+//! threads read; each has a connection of its own. A step's answer is sent after the commit that holds
+//! it, with `synchronous=FULL`. SQL and rows are in the modules of each kind of thing; what a change
+//! of an agent means is the domain's ([`Agent::patched`], [`Agent::assigned`]).
+
+use std::{path::Path, thread::JoinHandle};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use rusqlite::Connection;
+use tokio::sync::mpsc;
+use wire::{
+    AgentId, HostId, Incarnation, TenantId, TokenId,
+    host::{Heartbeat, Lease},
+    ids::TicketId,
+};
+
+use super::{Created, Filter, Idempotency, Store, StoreError, Written};
+use crate::domain::{
+    agent::{Agent, Expect, Patch},
+    host::Host,
+    tenant::{Session, Tenant, Token},
+};
+
+mod access;
+mod agents;
+mod error;
+mod hosts;
+mod list;
+mod open;
+mod reader;
+mod row;
+mod schema;
+mod step;
+mod writer;
+
+pub use error::OpenError;
+
+use step::{Job, Step};
+
+/// Steps that may wait for the writer, and for the readers, before a caller waits to hand one over.
+const QUEUE: usize = 1024;
+/// Threads that read.
+const READERS: usize = 2;
+
+/// The embedded store. Dropping it finishes what is queued and closes the file cleanly.
+#[derive(Debug)]
+pub struct SqliteStore {
+    // `None` only while dropping, and `reads` of a store in memory: it has one connection.
+    writes: Option<mpsc::Sender<Box<dyn Step>>>,
+    reads: Option<mpsc::Sender<Box<dyn Step>>>,
+    writer: Option<JoinHandle<()>>,
+    readers: Vec<JoinHandle<()>>,
+}
+
+impl SqliteStore {
+    /// Opens a store's file, making or migrating it.
+    ///
+    /// # Errors
+    /// The file cannot be used; it was not changed.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let connection = open::writer(path)?;
+        let connections = (0..READERS).map(|_| open::reader(path)).collect::<Result<Vec<_>, _>>()?;
+        let mut store = Self::start(connection)?;
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        store.reads = Some(sender);
+        store.readers = reader::spawn(connections, receiver)?;
+        Ok(store)
+    }
+
+    /// A store that is gone when it is dropped.
+    ///
+    /// # Errors
+    /// There is no memory or no thread for it.
+    pub fn in_memory() -> Result<Self, OpenError> {
+        Self::start(open::memory()?)
+    }
+
+    fn start(connection: Connection) -> Result<Self, OpenError> {
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        let writer = writer::spawn(connection, receiver)?;
+        Ok(Self { writes: Some(sender), reads: None, writer: Some(writer), readers: Vec::new() })
+    }
+
+    /// Does a step on the writing connection; its answer comes after the commit.
+    async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        Self::run(self.writes.as_ref(), work).await
+    }
+
+    /// Does one query on a reading connection: it sees every step that was answered before.
+    async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        Self::run(self.reads.as_ref().or(self.writes.as_ref()), work).await
+    }
+
+    async fn run<T, F>(queue: Option<&mpsc::Sender<Box<dyn Step>>>, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (job, answer) = Job::new(work);
+        let queue = queue.ok_or_else(error::closed)?;
+        queue.send(Box::new(job)).await.map_err(|_| error::closed())?;
+        answer.await.unwrap_or_else(|_| Err(error::abandoned()))
+    }
+}
+
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        self.reads = None;
+        for reader in self.readers.drain(..) {
+            // A thread of ours catches the panics of its steps; one that died anyway has no connection
+            // left to close.
+            let _ = reader.join();
+        }
+        self.writes = None;
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.join();
+        }
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn create_agent(
+        &self,
+        agent: Agent,
+        idempotency: Option<Idempotency>,
+    ) -> Result<Created, StoreError> {
+        self.write(move |db| agents::create(db, agent, idempotency.as_ref())).await
+    }
+
+    async fn agent(&self, id: AgentId) -> Result<Option<Agent>, StoreError> {
+        self.read(move |db| agents::get(db, id)).await
+    }
+
+    async fn list_agents(
+        &self,
+        tenant: TenantId,
+        filter: Filter,
+        after: Option<AgentId>,
+        limit: usize,
+    ) -> Result<Vec<Agent>, StoreError> {
+        self.read(move |db| list::agents(db, tenant, &filter, after, limit)).await
+    }
+
+    async fn update_agent(
+        &self,
+        id: AgentId,
+        expect: Expect,
+        patch: Patch,
+        now: Timestamp,
+    ) -> Result<Written, StoreError> {
+        self.write(move |db| agents::change(db, id, |agent| agent.patched(&expect, &patch, now))).await
+    }
+
+    async fn assign(
+        &self,
+        id: AgentId,
+        expect_epoch: u64,
+        host: HostId,
+        deadline: Timestamp,
+        now: Timestamp,
+    ) -> Result<Written, StoreError> {
+        let assigned = move |agent: &Agent| agent.assigned(expect_epoch, host, deadline, now);
+        self.write(move |db| agents::change(db, id, assigned)).await
+    }
+
+    async fn agents_on_host(&self, host: HostId) -> Result<Vec<Agent>, StoreError> {
+        self.read(move |db| agents::on_host(db, host)).await
+    }
+
+    async fn overdue(&self, now: Timestamp, limit: usize) -> Result<Vec<Agent>, StoreError> {
+        self.read(move |db| agents::overdue(db, now, limit)).await
+    }
+
+    async fn pending(&self, limit: usize) -> Result<Vec<Agent>, StoreError> {
+        self.read(move |db| agents::pending(db, limit)).await
+    }
+
+    async fn register_host(&self, host: Host) -> Result<(), StoreError> {
+        self.write(move |db| hosts::register(db, &host)).await
+    }
+
+    async fn renew_host(&self, id: HostId, beat: Heartbeat, now: Timestamp) -> Result<Lease, StoreError> {
+        self.write(move |db| hosts::renew(db, id, &beat, now)).await
+    }
+
+    async fn bury_host(&self, id: HostId, incarnation: Incarnation, seq: u64) -> Result<bool, StoreError> {
+        self.write(move |db| hosts::bury(db, id, incarnation, seq, Timestamp::now())).await
+    }
+
+    async fn hosts(&self) -> Result<Vec<Host>, StoreError> {
+        self.read(|db| hosts::all(db, Timestamp::now())).await
+    }
+
+    async fn create_tenant(&self, tenant: Tenant) -> Result<bool, StoreError> {
+        self.write(move |db| access::create_tenant(db, &tenant)).await
+    }
+
+    async fn tenant(&self, id: TenantId) -> Result<Option<Tenant>, StoreError> {
+        self.read(move |db| access::tenant(db, id)).await
+    }
+
+    async fn tenants(&self) -> Result<Vec<Tenant>, StoreError> {
+        self.read(access::tenants).await
+    }
+
+    async fn create_token(&self, token: Token) -> Result<(), StoreError> {
+        self.write(move |db| access::create_token(db, &token)).await
+    }
+
+    async fn token(&self, id: TokenId) -> Result<Option<Token>, StoreError> {
+        self.read(move |db| access::token(db, id)).await
+    }
+
+    async fn tokens(&self, tenant: TenantId) -> Result<Vec<Token>, StoreError> {
+        self.read(move |db| access::tokens(db, tenant)).await
+    }
+
+    async fn delete_token(&self, tenant: TenantId, id: TokenId) -> Result<bool, StoreError> {
+        self.write(move |db| access::delete_token(db, tenant, id)).await
+    }
+
+    async fn create_code(
+        &self,
+        hash: [u8; 32],
+        token: TokenId,
+        expires_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write(move |db| access::create_code(db, &hash, token, expires_at)).await
+    }
+
+    async fn take_code(&self, hash: [u8; 32], now: Timestamp) -> Result<Option<TokenId>, StoreError> {
+        self.write(move |db| access::take_code(db, &hash, now)).await
+    }
+
+    async fn create_session(&self, session: Session) -> Result<(), StoreError> {
+        self.write(move |db| access::create_session(db, &session)).await
+    }
+
+    async fn session(&self, hash: [u8; 32], now: Timestamp) -> Result<Option<Session>, StoreError> {
+        self.read(move |db| access::session(db, &hash, now)).await
+    }
+
+    async fn delete_session(&self, hash: [u8; 32]) -> Result<bool, StoreError> {
+        self.write(move |db| access::delete_session(db, &hash)).await
+    }
+
+    async fn redeem_ticket(&self, id: TicketId, expires_at: Timestamp) -> Result<bool, StoreError> {
+        self.write(move |db| access::redeem_ticket(db, id, expires_at)).await
+    }
+
+    async fn forget_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        self.write(move |db| access::forget_expired(db, now, limit)).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        // Through the writer too: a store that only reads is not ready.
+        self.write(|_| Ok(())).await?;
+        self.read(|db| Ok(db.query_row("SELECT 1", [], |_| Ok(()))?)).await
+    }
+}

@@ -1,0 +1,83 @@
+//! A step as its thread sees it: some work, and somebody who waits for the answer.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use crate::store::StoreError;
+
+/// Why a whole transaction was not kept.
+pub(super) type Failure = Arc<rusqlite::Error>;
+
+/// Some work on a connection.
+pub(super) trait Step: Send {
+    /// Whether anybody still waits for it.
+    fn is_wanted(&self) -> bool;
+    /// Does it; whether what it did is to be kept.
+    fn work(&mut self, connection: &Connection) -> bool;
+    /// Sends its answer: its own, or why the transaction around it was not kept.
+    fn answer(self: Box<Self>, transaction: Result<(), Failure>);
+}
+
+/// The one kind of step there is.
+pub(super) struct Job<T, F> {
+    work: Option<F>,
+    outcome: Option<Result<T, StoreError>>,
+    reply: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T, F> Job<T, F> {
+    pub(super) fn new(work: F) -> (Self, oneshot::Receiver<Result<T, StoreError>>) {
+        let (reply, answer) = oneshot::channel();
+        (Self { work: Some(work), outcome: None, reply }, answer)
+    }
+}
+
+impl<T, F> Step for Job<T, F>
+where
+    T: Send,
+    F: FnOnce(&Connection) -> Result<T, StoreError> + Send,
+{
+    fn is_wanted(&self) -> bool {
+        !self.reply.is_closed()
+    }
+
+    fn work(&mut self, connection: &Connection) -> bool {
+        let Some(work) = self.work.take() else { return false };
+        // A panic leaves nothing behind that anybody sees: the step's savepoint is rolled back, and
+        // statements are reset when they are dropped.
+        match catch_unwind(AssertUnwindSafe(|| work(connection))) {
+            Ok(outcome) => {
+                let keep = outcome.is_ok();
+                self.outcome = Some(outcome);
+                keep
+            }
+            Err(_) => {
+                tracing::error!("a step of the store panicked");
+                false
+            }
+        }
+    }
+
+    fn answer(self: Box<Self>, transaction: Result<(), Failure>) {
+        let answer = match (transaction, self.outcome) {
+            (Err(failure), None | Some(Ok(_))) => Err(not_kept(failure)),
+            (_, Some(outcome)) => outcome,
+            // It panicked: the reply is dropped, and its receiver knows what that means.
+            (Ok(()), None) => return,
+        };
+        // Nobody there any more: the step was done all the same.
+        let _ = self.reply.send(answer);
+    }
+}
+
+fn not_kept(failure: Failure) -> StoreError {
+    match failure.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DiskFull) => StoreError::Full(Box::new(failure)),
+        _ => StoreError::Unavailable(Box::new(failure)),
+    }
+}
