@@ -82,6 +82,8 @@ pub(crate) struct Shared {
     presence: watch::Sender<Presence>,
     /// Size as sockets are told.
     size: watch::Sender<Size>,
+    /// The socket that typed last and sets the size; 0 while there is none.
+    typist: AtomicU64,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -108,6 +110,7 @@ impl Shared {
             live: watch::Sender::new(starting),
             presence: watch::Sender::new(Presence::default()),
             size: watch::Sender::new(size),
+            typist: AtomicU64::new(0),
         })
     }
 
@@ -162,6 +165,23 @@ impl Shared {
     pub(crate) fn note(&self, level: Level, source: Source, message: String, fields: Vec<(String, String)>) {
         self.journal().write(level, source, message, fields);
         self.changed();
+    }
+
+    /// Whether a socket sets the size: the one that typed last, or any while there is none.
+    pub(crate) fn may_resize(&self, socket: u64) -> bool {
+        let typist = self.typist.load(Ordering::Relaxed);
+        typist == 0 || typist == socket
+    }
+
+    /// A socket typed; whether another one typed before it.
+    pub(crate) fn typed(&self, socket: u64) -> bool {
+        self.typist.swap(socket, Ordering::Relaxed) != socket
+    }
+
+    /// A socket is gone: it no longer sets the size.
+    pub(crate) fn left(&self, socket: u64) {
+        // Lost races only mean that another socket typed meanwhile, which is what counts.
+        let _ = self.typist.compare_exchange(socket, 0, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     /// A client's window has a new size.

@@ -3,11 +3,13 @@
 //! tenancy policy: it obeys the grants that come with a start.
 
 mod agent;
+mod agents;
 mod bindings;
 mod capabilities;
 mod engine;
 mod executor;
 mod images;
 mod journal;
+mod persist;
 mod terminal;
 pub mod workspace;

@@ -23,6 +23,8 @@ pub enum Code {
     InvalidState,
     /// 409: the agent moved meanwhile.
     EpochChanged,
+    /// 409: the input session's numbers are forgotten; attach with a new one.
+    InputSessionExpired,
     /// 409: the same idempotency key is being worked on.
     IdempotencyInProgress,
     /// 410: the agent is gone.

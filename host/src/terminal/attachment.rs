@@ -113,6 +113,7 @@ impl Attachment {
             From::Snapshot(_) | From::Position { .. } => {
                 self.go_to(info.tail);
                 self.show(stream, &info);
+                self.acked = self.next;
                 self.queued.push_front(attached(self.next));
             }
         }
@@ -139,13 +140,17 @@ impl Attachment {
     /// Bytes were dropped before they were sent.
     fn catch_up(&mut self, stream: &mut impl Stream, info: &StreamInfo) {
         self.queued.push_back(Out::Control(ServerControl::Gap { stream: info.id, from: self.next, to: info.tail }));
+        let skipped = info.tail - self.next;
         self.next = info.tail;
-        self.show(stream, info);
+        if !self.show(stream, info) {
+            // What was never sent is not outstanding.
+            self.acked += skipped;
+        }
     }
 
-    /// Queues the stream's snapshot, if it has one, and goes on behind it.
-    fn show(&mut self, stream: &mut impl Stream, info: &StreamInfo) {
-        let Some((offset, bytes)) = stream.snapshot() else { return };
+    /// Queues the stream's snapshot, if it has one, and goes on behind it; whether it has.
+    fn show(&mut self, stream: &mut impl Stream, info: &StreamInfo) -> bool {
+        let Some((offset, bytes)) = stream.snapshot() else { return false };
         // An empty screen is one empty piece.
         let last = bytes.len().saturating_sub(1) / MAX_PAYLOAD;
         for at in 0..=last {
@@ -154,11 +159,9 @@ impl Attachment {
             let header = Header { kind: Kind::Snapshot as u8, flags, stream: info.id, offset };
             self.queued.push_back(Out::Frame(header.frame(piece)));
         }
+        // Credit for a lagging client comes back when it acknowledges this.
         self.next = offset;
-        // A snapshot taken at attach starts the credit anew; one for a lagging client waits for its ack.
-        if self.acked > offset || !self.attached {
-            self.acked = offset;
-        }
+        true
     }
 
     /// The client rendered up to here; an offset it was never sent is ignored.
