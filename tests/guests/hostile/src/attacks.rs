@@ -1,0 +1,123 @@
+//! The attacks. Those that end print one line that begins with `refused`.
+
+use std::fs::{self, File};
+use std::hint::black_box;
+use std::io::Write as _;
+
+use agent::types::Operation;
+
+const MIB: usize = 1024 * 1024;
+
+/// Where an agent may write.
+const WORKSPACE: &str = "/work";
+
+/// How often anything is tried that should have been refused long before.
+const MANY: usize = 10_000_000;
+
+pub(crate) fn endless() {
+    let mut count = 0_u64;
+    loop {
+        count = black_box(count.wrapping_add(1));
+    }
+}
+
+pub(crate) async fn spin() {
+    loop {
+        agent::yield_now().await;
+    }
+}
+
+pub(crate) fn memory(touch: bool) {
+    let mut blocks: Vec<Vec<u8>> = Vec::new();
+    for mib in 0..MANY {
+        let mut block = Vec::new();
+        if blocks.try_reserve(1).is_err() || block.try_reserve_exact(MIB).is_err() {
+            agent::println!("refused at {mib} MiB");
+            break;
+        }
+        if touch {
+            block.resize(MIB, 1);
+        }
+        blocks.push(block);
+    }
+    // Kept: the test looks at what the agent holds afterwards.
+    std::mem::forget(black_box(blocks));
+}
+
+pub(crate) fn flood() {
+    let line = [b"flood ".repeat(10_000).as_slice(), b"\r\n"].concat();
+    loop {
+        // A refusal stops nobody who means harm.
+        let _ = black_box(agent::terminal::write(&line));
+    }
+}
+
+pub(crate) fn log_flood() {
+    let text = "flood ".repeat(10_000);
+    loop {
+        agent::log::info!(text; "{text}");
+    }
+}
+
+pub(crate) fn trap() {
+    panic!("as the configuration asked");
+}
+
+pub(crate) fn stack() {
+    fn dive(depth: u64) -> u64 {
+        if depth == u64::MAX { 0 } else { black_box(dive(black_box(depth) + 1)) + 1 }
+    }
+    agent::println!("{}", dive(0));
+}
+
+pub(crate) async fn operations() {
+    let mut pending = Vec::new();
+    for count in 0..MANY {
+        let operation = agent::operation(Operation::Sleep(3_600_000)).submit();
+        if operation.id().is_none() {
+            match operation.await {
+                Err(error) => agent::println!("refused at {count} operations: {error}"),
+                Ok(_) => agent::println!("accepted and done, but without an id"),
+            }
+            break;
+        }
+        pending.push(operation);
+    }
+    std::mem::forget(pending);
+}
+
+pub(crate) fn handles() {
+    let path = format!("{WORKSPACE}/handles");
+    let mut open = Vec::new();
+    for count in 0..MANY {
+        match File::options().create(true).append(true).open(&path) {
+            Ok(file) => open.push(file),
+            Err(error) => {
+                agent::println!("refused at {count} handles: {error}");
+                break;
+            }
+        }
+    }
+    std::mem::forget(open);
+}
+
+pub(crate) fn files() {
+    let block = vec![b'x'; MIB];
+    for count in 0..MANY {
+        let written =
+            File::create(format!("{WORKSPACE}/bytes-{count}")).and_then(|mut file| file.write_all(&block));
+        if let Err(error) = written {
+            agent::println!("refused at {count} MiB of files: {error}");
+            break;
+        }
+    }
+}
+
+pub(crate) fn file_count() {
+    for count in 0..MANY {
+        if let Err(error) = fs::write(format!("{WORKSPACE}/empty-{count}"), b"") {
+            agent::println!("refused at {count} files: {error}");
+            break;
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Which attack, from the spawn request's configuration.
+
+/// One way to misbehave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Attack {
+    /// Computes for ever and never gives way.
+    Loop,
+    /// The same inside the start event.
+    StartLoop,
+    /// Computes for ever and gives way as it should: a busy neighbour.
+    Spin,
+    /// Reserves memory until that is refused.
+    Memory,
+    /// The same, and writes to every page.
+    MemoryTouch,
+    /// Writes to the terminal for ever.
+    Flood,
+    /// Writes to the log for ever.
+    LogFlood,
+    /// Panics.
+    Trap,
+    /// The same inside the start event.
+    StartTrap,
+    /// Recurses for ever.
+    Stack,
+    /// Submits operations until one is refused.
+    Operations,
+    /// Opens files and keeps them open until that is refused.
+    Handles,
+    /// Fills the workspace with bytes until that is refused.
+    Files,
+    /// Fills the workspace with empty files until that is refused.
+    FileCount,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Config {
+    pub(crate) attack: Attack,
+    /// Attack inside the start event, without waiting for input.
+    pub(crate) at_start: bool,
+}
+
+impl Config {
+    /// Looks for the two fields; no more of JSON is needed here.
+    pub(crate) fn parse(json: &str) -> Result<Self, String> {
+        let json: String = json.split_whitespace().collect();
+        let name = field(&json, "attack").unwrap_or_default();
+        let attack = match name {
+            "loop" => Attack::Loop,
+            "start-loop" => Attack::StartLoop,
+            "spin" => Attack::Spin,
+            "memory" => Attack::Memory,
+            "memory-touch" => Attack::MemoryTouch,
+            "flood" => Attack::Flood,
+            "log-flood" => Attack::LogFlood,
+            "trap" => Attack::Trap,
+            "start-trap" => Attack::StartTrap,
+            "stack" => Attack::Stack,
+            "operations" => Attack::Operations,
+            "handles" => Attack::Handles,
+            "files" => Attack::Files,
+            "file-count" => Attack::FileCount,
+            _ => return Err(format!("no such attack: {name:?}")),
+        };
+        let at_start =
+            field(&json, "at") == Some("start") || matches!(attack, Attack::StartLoop | Attack::StartTrap);
+        Ok(Self { attack, at_start })
+    }
+}
+
+fn field<'a>(json: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = json.split_once(&format!("\"{name}\":\""))?;
+    rest.split('"').next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attacks_by_name() {
+        let config = Config::parse(r#"{ "attack": "log-flood" }"#).unwrap();
+        assert_eq!(config, Config { attack: Attack::LogFlood, at_start: false });
+        let config = Config::parse(r#"{"at":"start","attack":"memory"}"#).unwrap();
+        assert_eq!(config, Config { attack: Attack::Memory, at_start: true });
+        assert!(Config::parse(r#"{"attack":"start-trap"}"#).unwrap().at_start);
+        assert!(Config::parse("null").is_err());
+        assert!(Config::parse(r#"{"attack":"kindness"}"#).is_err());
+    }
+}
