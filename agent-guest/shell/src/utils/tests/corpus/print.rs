@@ -1,0 +1,75 @@
+//! `cat`, `head`, `tail`, `wc`, `tac`, `nl`.
+
+use super::Case;
+
+pub(super) const CASES: &[Case] = &[
+    Case::new("cat a.txt b.txt", "apple\nbanana\ncherry\nbanana\ndate\n"),
+    Case::new(
+        "cat -n a.txt nonl.txt b.txt",
+        "     1\tapple\n     2\tbanana\n     3\tcherry\n     4\tno newlinebanana\n     5\tdate\n",
+    ),
+    Case::new("cat -b space.txt", "     1\t  lead\n\n\n     2\t\ttab  end \n     3\tlast\n"),
+    Case::new("cat -s space.txt", "  lead\n\n\ttab  end \nlast\n"),
+    Case::new(
+        "cat -A space.txt utf8.txt",
+        "  lead$\n$\n$\n^Itab  end $\nlast$\nhM-CM-)llo wM-CM-6rld$\nM-fM-^WM-%M-fM-^\\M-,M-hM-*M-^^$\n",
+    ),
+    Case::new("cat -E a.txt", "apple$\nbanana$\ncherry$\n"),
+    Case::new("cat -T space.txt", "  lead\n\n\n^Itab  end \nlast\n"),
+    Case::new("cat -ns space.txt", "     1\t  lead\n     2\t\n     3\t\ttab  end \n     4\tlast\n"),
+    Case::new("cat nope a.txt", "apple\nbanana\ncherry\n")
+        .failed(1, "cat: nope: No such file or directory\n"),
+    Case::new("cat dir", "").failed(1, "cat: dir: Is a directory\n"),
+    Case::new("cat - a.txt", "in\napple\nbanana\ncherry\n").fed("in\n"),
+    Case::new("cat", "x\ny").fed("x\ny"),
+    Case::new("cat empty", ""),
+    Case::new("cat -v utf8.txt", "hM-CM-)llo wM-CM-6rld\nM-fM-^WM-%M-fM-^\\M-,M-hM-*M-^^\n"),
+    Case::new("cat -- a.txt", "apple\nbanana\ncherry\n"),
+    Case::new("cat -e nonl.txt", "no newline"),
+    Case::new("head -n 2 a.txt", "apple\nbanana\n"),
+    Case::new("head -2 a.txt", "apple\nbanana\n"),
+    Case::new("head -n2 a.txt b.txt", "==> a.txt <==\napple\nbanana\n\n==> b.txt <==\nbanana\ndate\n"),
+    Case::new("head -c 5 a.txt", "apple"),
+    Case::new("head -q -n 1 a.txt b.txt", "apple\nbanana\n"),
+    Case::new("head -v -n 1 a.txt", "==> a.txt <==\napple\n"),
+    Case::new("head -n -1 a.txt", "apple\nbanana\n"),
+    Case::new("head -c -3 a.txt", "apple\nbanana\ncher"),
+    Case::new("head", "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n").fed("1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n"),
+    Case::new("head nope a.txt", "==> a.txt <==\napple\nbanana\ncherry\n")
+        .failed(1, "head: cannot open 'nope' for reading: No such file or directory\n"),
+    Case::new("head --lines=1 a.txt", "apple\n"),
+    Case::new("head -n 0 a.txt", ""),
+    Case::new("head -c 1K a.txt", "apple\nbanana\ncherry\n"),
+    Case::new("head -n 1 -", "z\n").fed("z\ny\n"),
+    Case::new("tail -n 1 a.txt", "cherry\n"),
+    Case::new("tail -1 a.txt", "cherry\n"),
+    Case::new("tail -n +2 a.txt", "banana\ncherry\n"),
+    Case::new("tail -c 4 a.txt", "rry\n"),
+    Case::new("tail -c +3 b.txt", "nana\ndate\n"),
+    Case::new("tail a.txt b.txt", "==> a.txt <==\napple\nbanana\ncherry\n\n==> b.txt <==\nbanana\ndate\n"),
+    Case::new("tail", "2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n").fed("1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n"),
+    Case::new("tail -q -n1 a.txt b.txt", "cherry\ndate\n"),
+    Case::new("tail -n1 nonl.txt", "no newline"),
+    Case::new("tail -n +0 b.txt", "banana\ndate\n"),
+    Case::new("tail nope", "").failed(1, "tail: cannot open 'nope' for reading: No such file or directory\n"),
+    Case::new("wc a.txt", " 3  3 20 a.txt\n"),
+    Case::new(
+        "wc a.txt b.txt text.txt",
+        "  3   3  20 a.txt\n  2   2  12 b.txt\n  6  18  81 text.txt\n 11  23 113 total\n",
+    ),
+    Case::new("wc -l a.txt", "3 a.txt\n"),
+    Case::new("wc -w text.txt nope", "18 text.txt\n18 total\n")
+        .failed(1, "wc: nope: No such file or directory\n"),
+    Case::new("wc", "      1       3      13\n").fed("one two\nthree"),
+    Case::new("wc -c", "3\n").fed("abc"),
+    Case::new("wc -m utf8.txt", "16 utf8.txt\n"),
+    Case::new("wc -L text.txt utf8.txt", " 24 text.txt\n 11 utf8.txt\n 24 total\n"),
+    Case::new("wc -lw a.txt b.txt", " 3  3 a.txt\n 2  2 b.txt\n 5  5 total\n"),
+    Case::new("wc empty", "0 0 0 empty\n"),
+    Case::new("wc -lc text.txt", " 6 81 text.txt\n"),
+    Case::new(
+        "wc - a.txt",
+        "      1       1       2 -\n      3       3      20 a.txt\n      4       4      22 total\n",
+    )
+    .fed("q\n"),
+];
