@@ -1,8 +1,11 @@
 //! One agent: what its task, its sockets and its API commands share, and the task itself.
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Instant,
 };
 
 use tokio::sync::watch;
@@ -59,6 +62,9 @@ pub(crate) struct Meters {
     pub(crate) memory_bytes: AtomicU64,
     pub(crate) output_bytes: AtomicU64,
     pub(crate) events: AtomicU64,
+    pub(crate) first_output_us: AtomicU64,
+    /// When its instantiation began.
+    pub(crate) begun: OnceLock<Instant>,
 }
 
 /// See the module.
@@ -157,7 +163,13 @@ impl Shared {
     /// Appends to the terminal's log and wakes its sockets.
     pub(crate) fn output(&self, bytes: &[u8]) {
         self.terminal().append(bytes);
-        self.meters.output_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        let before = self.meters.output_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        if before == 0
+            && let Some(begun) = self.meters.begun.get()
+        {
+            let took = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX).max(1);
+            self.meters.first_output_us.store(took, Ordering::Relaxed);
+        }
         self.changed();
     }
 
@@ -205,6 +217,7 @@ impl Shared {
             files: used.files,
             output_bytes: load(&self.meters.output_bytes),
             events: load(&self.meters.events),
+            first_output_us: load(&self.meters.first_output_us),
         }
     }
 }

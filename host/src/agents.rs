@@ -148,7 +148,8 @@ impl Agents {
     }
 
     async fn start(self: &Arc<Self>, start: Start) -> Result<(), Refusal> {
-        let span = tracing::info_span!("start", agent = %start.agent, tenant = %start.tenant, epoch = start.epoch);
+        let span =
+            tracing::info_span!("start", agent = %start.agent, tenant = %start.tenant, epoch = start.epoch);
         let (started, answer) = oneshot::channel();
         let waiting = {
             let _entered = span.enter();
@@ -174,7 +175,10 @@ impl Agents {
         }
         let max_mib = (MAX_MEMORY_BYTES >> 20) as u64;
         if start.limits.memory_mib == 0 || u64::from(start.limits.memory_mib) > max_mib {
-            return Err(refused(RefusalCode::Limits, format!("memory_mib must be 1 to {max_mib} on this host")));
+            return Err(refused(
+                RefusalCode::Limits,
+                format!("memory_mib must be 1 to {max_mib} on this host"),
+            ));
         }
         let unknown = || refused(RefusalCode::UnknownImage, format!("no image {} on this host", start.image));
         let image = self.images.get(&start.image).ok_or_else(unknown)?;
@@ -198,10 +202,10 @@ impl Agents {
         };
         let (kept, workspace) = prepared.await.map_err(|e| failed(&e))?.map_err(|e| failed(&e))?;
         let workspace = workspace.map_err(|e| failed(&e))?;
-        let (cols, rows) = start.size;
+        let size = start.size.map_or(Size::DEFAULT, |(cols, rows)| Size::clamped(cols, rows));
         let terminal = match kept.filter(|_| start.restart) {
             Some(kept) => TerminalLog::restore(&kept),
-            None => TerminalLog::new(Size::clamped(cols, rows)),
+            None => TerminalLog::new(size),
         };
         let shared = Shared::new(start.agent, start.epoch, terminal, workspace);
         if start.restart {
@@ -253,7 +257,8 @@ impl Agents {
         let task = self.executor.spawn(AssertUnwindSafe(drive).catch_unwind());
         let span = tracing::info_span!("agent", agent = %shared.id, epoch = shared.epoch);
         let supervise = async move {
-            let begun = answered.await.unwrap_or_else(|_| Err(refused(RefusalCode::Internal, "the host panicked")));
+            let begun =
+                answered.await.unwrap_or_else(|_| Err(refused(RefusalCode::Internal, "the host panicked")));
             if let Err(refusal) = begun {
                 // Ended before anybody can ask again, so that the answer is never ahead of the state.
                 let _ = task.await;
@@ -321,7 +326,14 @@ impl Agents {
         let _ = self.reports.send(Report { agent: shared.id, epoch: shared.epoch, event });
     }
 
-    async fn stop(&self, id: AgentId, epoch: u64, reason: StatusReason, grace: Duration, purge: bool) -> Reply {
+    async fn stop(
+        &self,
+        id: AgentId,
+        epoch: u64,
+        reason: StatusReason,
+        grace: Duration,
+        purge: bool,
+    ) -> Reply {
         let found = self.entries().get(&id).map(|entry| (entry.shared.clone(), entry.stopping.clone()));
         let reply = match found {
             None => Reply::Gone {},
@@ -414,14 +426,19 @@ async fn already_started(shared: &Shared) -> Result<(), Refusal> {
     let now = live.wait_for(|live| live.status != Status::Starting).await.map(|live| live.clone());
     match now {
         Ok(Live { status: Status::Running, .. }) => Ok(()),
-        Ok(live) => Err(refused(RefusalCode::Internal, live.detail.unwrap_or_else(|| "it has ended".to_owned()))),
+        Ok(live) => {
+            Err(refused(RefusalCode::Internal, live.detail.unwrap_or_else(|| "it has ended".to_owned())))
+        }
         Err(_) => Err(refused(RefusalCode::Internal, "it has ended")),
     }
 }
 
 fn forget_oldest(entries: &mut BTreeMap<AgentId, Entry>) {
-    let over: Vec<AgentId> =
-        entries.iter().filter(|(_, entry)| entry.shared.live().borrow().is_over()).map(|(id, _)| *id).collect();
+    let over: Vec<AgentId> = entries
+        .iter()
+        .filter(|(_, entry)| entry.shared.live().borrow().is_over())
+        .map(|(id, _)| *id)
+        .collect();
     for id in over.iter().take(over.len().saturating_sub(MAX_ENDED)) {
         entries.remove(id);
     }

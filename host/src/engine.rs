@@ -6,15 +6,15 @@
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 /// Largest linear memory the pool can hold, bytes: the ceiling of `memory_mib`.
-pub const MAX_MEMORY_BYTES: usize = 1024 << 20;
+pub(crate) const MAX_MEMORY_BYTES: usize = 1024 << 20;
 /// Elements of one table; 8 bytes each.
-pub const MAX_TABLE_ELEMENTS: usize = 20_000;
+pub(crate) const MAX_TABLE_ELEMENTS: usize = 20_000;
 /// Core instances of one component: componentize-py makes 14.
-pub const MAX_CORE_INSTANCES: u32 = 32;
+pub(crate) const MAX_CORE_INSTANCES: u32 = 32;
 /// Linear memories of one component.
-pub const MAX_MEMORIES: u32 = 2;
+pub(crate) const MAX_MEMORIES: u32 = 2;
 /// Tables of one component.
-pub const MAX_TABLES: u32 = 8;
+pub(crate) const MAX_TABLES: u32 = 8;
 /// Native stack a guest may use, bytes.
 const WASM_STACK_BYTES: usize = 512 << 10;
 /// Native stack of a store, bytes of address space: what is left above the guest's part is the host's.
@@ -45,7 +45,7 @@ pub enum EngineError {
 
 /// How many agents the process can map, given `vm.max_map_count`, which Fargate does not let us raise.
 #[must_use]
-pub fn mappable_agents(max_map_count: u32) -> u32 {
+pub(crate) fn mappable_agents(max_map_count: u32) -> u32 {
     max_map_count.saturating_sub(MAPS_RESERVED) / MAPS_PER_AGENT
 }
 
@@ -60,7 +60,7 @@ fn max_map_count() -> u32 {
 ///
 /// # Errors
 /// [`EngineError::Reserve`] when not even a small pool fits.
-pub fn engine(wanted: u32) -> Result<(Engine, u32), EngineError> {
+pub(crate) fn engine(wanted: u32) -> Result<(Engine, u32), EngineError> {
     let mut agents = wanted.min(mappable_agents(max_map_count())).max(MIN_AGENTS);
     loop {
         match Engine::new(&config(agents)) {

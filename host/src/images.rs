@@ -18,7 +18,7 @@ use crate::{agent::state::AgentState, bindings::agent::AgentPre, capabilities};
 mod cache;
 
 /// Largest component, bytes.
-pub const MAX_COMPONENT_BYTES: usize = 64 << 20;
+pub(crate) const MAX_COMPONENT_BYTES: usize = 64 << 20;
 
 /// A component to offer under a name.
 #[derive(Clone)]
@@ -40,7 +40,7 @@ impl fmt::Debug for ImageSource {
 /// Why a component is not an image.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
-    /// Over [`MAX_COMPONENT_BYTES`].
+    /// Over 64 MiB.
     #[error("component {name:?} has {bytes} bytes; at most {MAX_COMPONENT_BYTES} are taken")]
     TooLarge {
         /// Which.

@@ -18,6 +18,8 @@ mod files;
 mod ledger;
 mod path;
 mod stat;
+#[cfg(test)]
+mod tests;
 mod tree;
 pub mod wasi;
 

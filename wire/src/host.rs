@@ -94,8 +94,9 @@ pub struct Start {
     pub env: BTreeMap<String, String>,
     /// What it may use.
     pub limits: Limits,
-    /// The terminal's first size in cells, columns then rows.
-    pub size: (u16, u16),
+    /// The terminal's first size in cells, columns then rows; 80 by 24 when absent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub size: Option<(u16, u16)>,
     /// Whether it ran before: then its workspace and screen are taken over from what its last stop left.
     pub restart: bool,
     /// How long until `start` must have returned, milliseconds.
@@ -177,6 +178,9 @@ pub struct Usage {
     pub output_bytes: u64,
     /// Events handled since it was placed.
     pub events: u64,
+    /// From the begin of its instantiation to the first byte on its terminal, microseconds; 0 before that.
+    #[serde(default)]
+    pub first_output_us: u64,
 }
 
 /// A host says it is here. A new incarnation of a known id supersedes the old one.

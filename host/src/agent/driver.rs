@@ -109,7 +109,7 @@ fn refusal(code: RefusalCode, detail: impl Into<String>) -> Refusal {
 impl Running {
     async fn begin(shared: Arc<Shared>, image: &Image, start: Start) -> Result<Self, Refusal> {
         let internal = |error: wasmtime::Error| refusal(RefusalCode::Internal, format!("{error:#}"));
-        let now = Instant::now();
+        let now = *shared.meters.begun.get_or_init(Instant::now);
         let limits = start.limits;
         let memory_limit = usize::try_from(u64::from(limits.memory_mib) << 20).unwrap_or(usize::MAX);
         let context = wasi::context(&shared, &start.env);

@@ -4,7 +4,8 @@
 use std::collections::VecDeque;
 
 use wire::terminal::{
-    FLAG_MORE, From, Header, Kind, MAX_PAYLOAD, STREAM_LOG, STREAM_TERMINAL, ServerControl, StreamInfo, WINDOW_BYTES,
+    FLAG_MORE, From, Header, Kind, MAX_PAYLOAD, STREAM_LOG, STREAM_TERMINAL, ServerControl, StreamInfo,
+    WINDOW_BYTES,
 };
 
 use super::log::{Tail, TerminalLog};
@@ -96,7 +97,12 @@ impl Attachment {
         self.queued.clear();
         self.generation = info.generation;
         let attached = |offset| {
-            Out::Control(ServerControl::Attached { stream: info.id, generation: info.generation, offset, input_seq })
+            Out::Control(ServerControl::Attached {
+                stream: info.id,
+                generation: info.generation,
+                offset,
+                input_seq,
+            })
         };
         match from {
             From::Position { generation, offset } if generation == info.generation && offset <= info.head => {
@@ -139,7 +145,11 @@ impl Attachment {
 
     /// Bytes were dropped before they were sent.
     fn catch_up(&mut self, stream: &mut impl Stream, info: &StreamInfo) {
-        self.queued.push_back(Out::Control(ServerControl::Gap { stream: info.id, from: self.next, to: info.tail }));
+        self.queued.push_back(Out::Control(ServerControl::Gap {
+            stream: info.id,
+            from: self.next,
+            to: info.tail,
+        }));
         let skipped = info.tail - self.next;
         self.next = info.tail;
         if !self.show(stream, info) {

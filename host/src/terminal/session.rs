@@ -120,7 +120,11 @@ impl Drop for Present {
 }
 
 impl Session {
-    async fn serve(&mut self, tx: &mut SplitSink<WebSocket, Message>, rx: &mut SplitStream<WebSocket>) -> End {
+    async fn serve(
+        &mut self,
+        tx: &mut SplitSink<WebSocket, Message>,
+        rx: &mut SplitStream<WebSocket>,
+    ) -> End {
         let agent = self.agent.clone();
         let (mut changes, mut live) = (agent.changes(), agent.live());
         let (mut presence, mut size) = (agent.presence(), agent.size());
@@ -319,7 +323,10 @@ impl Session {
             self.agent.inputs().detach(&previous);
         }
         let Some(name) = name else { return Ok(Ok(0)) };
-        if name.is_empty() || name.len() > MAX_INPUT_SESSION_BYTES || !name.bytes().all(|b| b.is_ascii_graphic()) {
+        if name.is_empty()
+            || name.len() > MAX_INPUT_SESSION_BYTES
+            || !name.bytes().all(|b| b.is_ascii_graphic())
+        {
             return Err(bad("input_session must be 1 to 64 visible ASCII characters"));
         }
         if self.role == Role::Viewer {
@@ -340,7 +347,9 @@ impl Session {
         if self.role == Role::Viewer {
             return Err(End::Close(close::ROLE, "a viewer cannot type"));
         }
-        let Some(name) = self.input_session.clone() else { return Err(bad("input before attach with an input_session")) };
+        let Some(name) = self.input_session.clone() else {
+            return Err(bad("input before attach with an input_session"));
+        };
         let fresh = match self.agent.inputs().fresh(&name, offset, bytes) {
             Ok(fresh) => fresh.to_vec(),
             Err(InputRefused::Hole) => return Err(bad("input bytes are missing before this offset")),

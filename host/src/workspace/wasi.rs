@@ -15,6 +15,9 @@ use crate::workspace::Workspace;
 pub use descriptor::{Descriptor, Entries};
 pub use error::FsError;
 
+#[cfg(test)]
+pub(super) use error::code as code_of;
+
 /// What the guest's calls work on, borrowed from the store for one call.
 #[derive(Debug)]
 pub struct WorkspaceView<'a> {

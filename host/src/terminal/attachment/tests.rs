@@ -126,7 +126,11 @@ fn an_ack_of_what_was_never_sent_gives_no_credit() {
     attachment.ack(u64::MAX);
     log.append(&vec![b'x'; TAIL_BYTES]);
     log.append(b"y");
-    assert_eq!(data(&drain(&mut attachment, &mut log)).len(), 0, "the first byte is gone: a snapshot instead");
+    assert_eq!(
+        data(&drain(&mut attachment, &mut log)).len(),
+        0,
+        "the first byte is gone: a snapshot instead"
+    );
 }
 
 #[test]

@@ -36,7 +36,7 @@ impl From<ResourceTableError> for FsError {
 }
 
 /// The closest code of the interface.
-pub(super) fn code(error: &WorkspaceError) -> ErrorCode {
+pub(in crate::workspace) fn code(error: &WorkspaceError) -> ErrorCode {
     match error {
         WorkspaceError::NotFound => ErrorCode::NoEntry,
         WorkspaceError::Exists => ErrorCode::Exist,

@@ -1,0 +1,210 @@
+//! The link to the API: registration, the lease, and reports of what happened to agents.
+//!
+//! Reports are kept until the API took them: an outage of the API costs a delay and loses none.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{sync::mpsc, time::Instant};
+use tokio_util::sync::CancellationToken;
+use wire::{
+    HostId, Incarnation,
+    host::{HEARTBEAT_SECONDS, Heartbeat, Lease, Redeem, Redeemed, Register, Registered, Report},
+};
+
+use crate::agents::Agents;
+
+/// Longest wait for one answer of the API.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Between tries of a call that failed.
+const RETRY: Duration = Duration::from_millis(500);
+/// Reports sent in one call.
+const MAX_REPORTS: usize = 256;
+
+/// Where the API is, and how this host proves who it is.
+#[derive(Clone)]
+pub struct ApiLink {
+    /// Such as `http://127.0.0.1:7300`.
+    pub url: String,
+    /// `claw_host_…`.
+    pub credential: String,
+}
+
+impl std::fmt::Debug for ApiLink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ApiLink").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+/// Why a call to the API failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LinkError {
+    /// It did not answer.
+    #[error("the API cannot be reached")]
+    Unreachable(#[from] reqwest::Error),
+    /// It answered with an error.
+    #[error("the API answered {status}: {body}")]
+    Refused {
+        /// Of the answer.
+        status: u16,
+        /// First part of the answer.
+        body: String,
+    },
+}
+
+/// How this host registers; the rest of [`Register`] is asked of [`Agents`] each time.
+#[derive(Debug, Clone)]
+pub(crate) struct Identity {
+    pub(crate) id: HostId,
+    pub(crate) incarnation: Incarnation,
+    pub(crate) address: String,
+    pub(crate) public_url: Option<String>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Link {
+    api: ApiLink,
+    client: reqwest::Client,
+    identity: Identity,
+}
+
+impl Link {
+    pub(crate) fn new(api: ApiLink, identity: Identity) -> Result<Self, reqwest::Error> {
+        let client = reqwest::Client::builder().timeout(ANSWER_TIMEOUT).build()?;
+        Ok(Self { api, client, identity })
+    }
+
+    async fn post<T: serde::de::DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl serde::Serialize,
+    ) -> Result<Option<T>, LinkError> {
+        let url = format!("{}/internal/v1/{path}", self.api.url.trim_end_matches('/'));
+        let answer = self.client.post(url).bearer_auth(&self.api.credential).json(body).send().await?;
+        let status = answer.status();
+        if !status.is_success() {
+            let body = answer.text().await.unwrap_or_default().chars().take(300).collect();
+            return Err(LinkError::Refused { status: status.as_u16(), body });
+        }
+        if status == reqwest::StatusCode::NO_CONTENT {
+            return Ok(None);
+        }
+        Ok(Some(answer.json().await?))
+    }
+
+    /// Redeems a ticket that a client brought directly.
+    pub(crate) async fn redeem(&self, ticket: String) -> Result<Redeemed, LinkError> {
+        let redeem = Redeem { ticket, host: self.identity.id };
+        let empty = || LinkError::Refused { status: 204, body: "no answer".to_owned() };
+        self.post("tickets/redeem", &redeem).await?.ok_or_else(empty)
+    }
+
+    async fn register(&self, agents: &Agents) -> Result<(), LinkError> {
+        let identity = self.identity.clone();
+        let register = Register {
+            id: identity.id,
+            incarnation: identity.incarnation,
+            address: identity.address,
+            public_url: identity.public_url,
+            capacity_agents: agents.capacity(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            images: agents.images().list(),
+            agents: agents.live(),
+        };
+        let registered: Option<Registered> = self.post("hosts", &register).await?;
+        agents.drop_agents(&registered.map(|r| r.drop).unwrap_or_default()).await;
+        Ok(())
+    }
+
+    /// Registers, for as long as it takes.
+    pub(crate) async fn join(&self, agents: &Agents, stop: &CancellationToken) {
+        while let Err(error) = self.register(agents).await {
+            tracing::warn!(error = chain(&error), url = self.api.url, "not registered yet");
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(RETRY) => {}
+            }
+        }
+    }
+
+    async fn beat(&self, agents: &Agents, seq: u64, draining: bool) -> Result<Lease, LinkError> {
+        let beat = Heartbeat {
+            incarnation: self.identity.incarnation,
+            seq,
+            agents: agents.count(),
+            memory_bytes: anonymous_memory(),
+            draining,
+        };
+        let lease = self.post(&format!("hosts/{}/heartbeat", self.identity.id), &beat).await?;
+        Ok(lease.unwrap_or(Lease::Unknown))
+    }
+
+    /// Renews the lease until `stop`.
+    pub(crate) async fn keep_lease(&self, agents: Arc<Agents>, stop: CancellationToken) {
+        let mut seq = 0;
+        let mut renewed = Instant::now();
+        let mut tick = tokio::time::interval(Duration::from_secs(HEARTBEAT_SECONDS));
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = tick.tick() => {}
+            }
+            seq += 1;
+            match self.beat(&agents, seq, stop.is_cancelled()).await {
+                Ok(Lease::Renewed) => renewed = Instant::now(),
+                Ok(Lease::Unknown) => self.join(&agents, &stop).await,
+                Ok(Lease::Fenced) => {
+                    tracing::error!("fenced: others own these agents now; dropping all of them");
+                    let all: Vec<_> = agents.live().into_iter().map(|(id, _)| id).collect();
+                    agents.drop_agents(&all).await;
+                    self.join(&agents, &stop).await;
+                }
+                Err(error) => {
+                    let silent = renewed.elapsed().as_secs();
+                    tracing::warn!(error = chain(&error), silent, "lease not renewed");
+                }
+            }
+        }
+    }
+
+    /// Sends reports until their sender is dropped and all are taken, or `deadline` is over.
+    pub(crate) async fn send_reports(
+        &self,
+        mut reports: mpsc::UnboundedReceiver<Report>,
+        abandon: CancellationToken,
+    ) {
+        let mut batch = Vec::new();
+        while reports.recv_many(&mut batch, MAX_REPORTS).await > 0 {
+            let path = format!("hosts/{}/reports", self.identity.id);
+            while let Err(error) = self.post::<()>(&path, &batch).await {
+                tracing::warn!(error = chain(&error), count = batch.len(), "reports not taken yet");
+                tokio::select! {
+                    () = abandon.cancelled() => return,
+                    () = tokio::time::sleep(RETRY) => {}
+                }
+            }
+            batch.clear();
+        }
+    }
+}
+
+/// An error and its causes on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
+
+/// Anonymous resident memory of this process, bytes; 0 where it cannot be read.
+fn anonymous_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+    let kib = line.and_then(|rest| rest.split_whitespace().next()).and_then(|n| n.parse::<u64>().ok());
+    kib.unwrap_or(0) * 1024
+}
