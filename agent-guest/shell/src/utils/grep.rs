@@ -55,7 +55,7 @@ const LONG: &[(&str, char)] = &[
 const BINARY_BYTES: usize = 16 * 1024;
 
 pub(crate) async fn run(call: &Call) -> Result<u8, Failure> {
-    let mut options = options::parse(call, "#EFGPe:f:ivwxcClLm:oqsbHhnA:B:C:rRaI", LONG)?;
+    let mut options = options::parse(call, "#EFGPe:f:ivwxclLm:oqsbHhnA:B:C:rRaI", LONG)?;
     let mut out = Out::new(call);
     let grep = Grep::new(call, &mut options, &mut out).await?;
     let recursive = options.last_of("rR").is_some();
@@ -77,7 +77,6 @@ pub(crate) async fn run(call: &Call) -> Result<u8, Failure> {
             return Ok(0);
         }
     }
-    let found = if grep.list == Some('L') { !found } else { found };
     out.status = out.status.max(u8::from(!found));
     out.finish().await
 }

@@ -6,7 +6,7 @@ use super::{
     HOLD_BYTES, misuse,
     options::{self, Options},
     pause,
-    streams::{Lines, Out, or_stdin, too_much},
+    streams::{self, Lines, Out, or_stdin, too_much},
 };
 use crate::{
     command::{Call, Failure},
@@ -21,7 +21,7 @@ pub(crate) async fn run(call: &Call) -> Result<u8, Failure> {
     let operands = or_stdin(&options.operands);
     let mut titles = Titles::new(&options, operands.len());
     for operand in operands {
-        let Some(reader) = out.open(operand).await? else { continue };
+        let Some(reader) = open(call, &mut out, operand).await? else { continue };
         titles.show(&mut out, operand).await?;
         match (count.sign, count.bytes) {
             ('-', true) => all_but_bytes(&mut out, &reader, count.number).await?,
@@ -31,6 +31,12 @@ pub(crate) async fn run(call: &Call) -> Result<u8, Failure> {
         }
     }
     out.finish().await
+}
+
+/// [`Out::open`] with the words of `head` and `tail`.
+pub(super) async fn open(call: &Call, out: &mut Out<'_>, operand: &str) -> Result<Option<Reader>, Failure> {
+    let result = streams::open(call, operand);
+    out.check(format_args!("cannot open '{operand}' for reading"), result).await
 }
 
 /// How much of a file is wanted: `-n 5`, `-c -5`, `-n +5`, `-5`.

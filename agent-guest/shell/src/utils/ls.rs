@@ -119,6 +119,7 @@ struct Ls {
     colour: bool,
     /// Width of a terminal when names go in columns.
     columns: Option<usize>,
+    width: usize,
     across: bool,
     by: char,
     reverse: bool,
@@ -154,6 +155,7 @@ impl Ls {
                 None => call.columns.filter(|_| out.is_terminal()).map(usize::from),
                 Some(_) => None,
             },
+            width: wide,
             across: format == Some('x'),
             by: options.last_of("StUf").unwrap_or('n'),
             reverse: options.has('r'),
@@ -229,13 +231,16 @@ impl Ls {
             return self.show_long(entries, out).await;
         }
         let cells: Vec<(String, usize)> = entries.iter().map(|entry| self.cell(entry)).collect();
-        let separator = if self.commas { ", " } else { "\n" };
         match self.columns {
             Some(width) if !cells.is_empty() => out.put(columns::lay_out(&cells, width, self.across)).await,
+            _ if self.commas && !cells.is_empty() => out.put(columns::join(&cells, self.width)).await,
             _ => {
-                for (index, (text, _)) in cells.iter().enumerate() {
-                    let end = if index + 1 == cells.len() { "\n" } else { separator };
-                    out.put(format!("{text}{end}")).await?;
+                for (text, _) in cells {
+                    out.put(format!(
+                        "{text}
+"
+                    ))
+                    .await?;
                 }
                 Ok(())
             }

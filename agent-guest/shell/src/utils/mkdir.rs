@@ -1,6 +1,6 @@
 //! `mkdir` and `rmdir`.
 
-use std::{fs, io, path::Path};
+use std::{fs, io};
 
 use super::{describe, locate, misuse, options, streams::Out};
 use crate::command::{Call, Failure};
@@ -13,33 +13,26 @@ pub(crate) async fn run(call: &Call) -> Result<u8, Failure> {
     }
     let mut out = Out::new(call);
     for operand in &options.operands {
-        let path = locate(call, operand);
-        let made = if options.has('p') { make_all(&path) } else { fs::create_dir(&path) };
-        match made {
-            Ok(()) if options.has('v') => out.put(format!("mkdir: created directory '{operand}'\n")).await?,
-            Ok(()) => {}
-            Err(error) => {
-                let text = format!("cannot create directory '{operand}': {}", describe(&error));
-                out.complain(text).await?;
+        // With -p, each directory on the way in turn.
+        let ends = operand.match_indices('/').map(|(at, _)| at).filter(|at| *at > 0 && options.has('p'));
+        for end in ends.chain([operand.len()]) {
+            let shown = &operand[..end];
+            let path = locate(call, shown);
+            if options.has('p') && path.is_dir() {
+                continue;
+            }
+            if let Err(error) = fs::create_dir(&path) {
+                let blocked = end < operand.len() && error.kind() == io::ErrorKind::AlreadyExists;
+                let why = if blocked { "Not a directory".to_owned() } else { describe(&error) };
+                out.complain(format_args!("cannot create directory '{shown}': {why}")).await?;
+                break;
+            }
+            if options.has('v') {
+                out.put(format!("mkdir: created directory '{shown}'\n")).await?;
             }
         }
     }
     out.finish().await
-}
-
-/// Makes a directory and those above it; one that exists is fine, anything else that does is not.
-pub(super) fn make_all(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
-        return Ok(());
-    }
-    match fs::create_dir(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let Some(parent) = path.parent() else { return Err(error) };
-            make_all(parent)?;
-            fs::create_dir(path)
-        }
-        other => other,
-    }
 }
 
 /// `rmdir`.

@@ -41,8 +41,8 @@ pub(crate) async fn run(call: &Call) -> Result<u8, Failure> {
     let mut out = Out::new(call);
     let text = script_text(call, &mut options, &mut out).await?;
     let extended = options.last_of("Er").is_some();
-    let script = script::parse(&text, extended, options.has('n'))
-        .map_err(|text| Failure::Message(1, format!("-e expression #1, {text}")))?;
+    let script =
+        script::parse(&text, extended, options.has('n')).map_err(|text| Failure::Message(1, text))?;
     let end = if options.has('z') { 0 } else { b'\n' };
     let mut machine = Machine::new(call, script, end)?;
     if options.has('i') {

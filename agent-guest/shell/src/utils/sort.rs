@@ -6,7 +6,7 @@ use super::{
     HOLD_BYTES, describe, locate, misuse,
     options::{self, Options},
     pause,
-    streams::{Lines, Out, or_stdin, too_much},
+    streams::{Lines, Out, open, or_stdin, too_much},
 };
 use crate::{
     command::{Call, Failure},
@@ -50,7 +50,10 @@ pub(crate) async fn run(call: &Call) -> Result<u8, Failure> {
     let mut lines = Vec::new();
     let mut size = 0;
     for operand in or_stdin(&options.operands) {
-        let Some(reader) = out.open(operand).await? else { return Ok(2) };
+        let result = open(call, operand);
+        let Some(reader) = out.check(format_args!("cannot read: {operand}"), result).await? else {
+            return Ok(2);
+        };
         let mut input = Lines::split(reader, sorter.end);
         let mut line = Vec::new();
         while input.next(&mut out, &mut line).await? {

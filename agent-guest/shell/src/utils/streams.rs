@@ -104,13 +104,8 @@ impl<'a> Out<'a> {
 
     /// Opens an operand to read, `-` being standard input; complains and answers `None` if that fails.
     pub(crate) async fn open(&mut self, operand: &str) -> Result<Option<Reader>, Failure> {
-        match open(self.call, operand) {
-            Ok(reader) => Ok(Some(reader)),
-            Err(error) => {
-                self.complain(format_args!("{operand}: {}", describe(&error))).await?;
-                Ok(None)
-            }
-        }
+        let result = open(self.call, operand);
+        self.check(operand, result).await
     }
 
     /// Unwraps the result of an operation on `operand`, or complains about it.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::{
     HOLD_BYTES,
-    head::{Count, Titles},
+    head::{Count, Titles, open},
     options,
     streams::{Lines, Out, or_stdin, read_all, too_much},
 };
@@ -31,7 +31,7 @@ pub(crate) async fn run(call: &Call) -> Result<u8, Failure> {
     let operands = or_stdin(&options.operands);
     let mut titles = Titles::new(&options, operands.len());
     for operand in operands {
-        let Some(reader) = out.open(operand).await? else { continue };
+        let Some(reader) = open(call, &mut out, operand).await? else { continue };
         titles.show(&mut out, operand).await?;
         match (count.sign, count.bytes) {
             ('+', true) => from_byte(&mut out, &reader, count.number.saturating_sub(1)).await?,

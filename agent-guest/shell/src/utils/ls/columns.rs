@@ -38,3 +38,24 @@ fn fit(cells: &[(String, usize)], columns: usize, across: bool) -> (usize, Vec<u
     }
     (rows, widths)
 }
+
+/// Joins texts with commas, in lines of at most `width` cells.
+pub(super) fn join(cells: &[(String, usize)], width: usize) -> String {
+    let mut text = String::new();
+    let mut column = 0;
+    for (index, (name, taken)) in cells.iter().enumerate() {
+        let comma = usize::from(index + 1 < cells.len());
+        if column > 0 && column + 1 + taken + comma > width {
+            text.push('\n');
+            column = 0;
+        } else if column > 0 {
+            text.push(' ');
+            column += 1;
+        }
+        text.push_str(name);
+        text.push_str(&",".repeat(comma));
+        column += taken + comma;
+    }
+    text.push('\n');
+    text
+}

@@ -93,7 +93,8 @@ pub(super) fn parse(text: &str, extended: bool, quiet: bool) -> Result<Script, S
     };
     match parser.commands() {
         Ok(()) => Ok(parser.script),
-        Err(text) => Err(format!("char {}: {text}", parser.at)),
+        Err(text) if parser.at == usize::MAX => Err(text),
+        Err(text) => Err(format!("-e expression #1, char {}: {text}", parser.at)),
     }
 }
 
@@ -174,7 +175,11 @@ impl Parser<'_> {
             let target = match self.labels.get(&label) {
                 _ if label.is_empty() => self.script.commands.len(),
                 Some(target) => *target,
-                None => return Err(format!("can't find label for jump to `{label}'")),
+                None => {
+                    // It is nowhere in particular.
+                    self.at = usize::MAX;
+                    return Err(format!("can't find label for jump to `{label}'"));
+                }
             };
             match &mut self.script.commands[index].action {
                 Action::Branch(to) | Action::Test(_, to) => *to = target,

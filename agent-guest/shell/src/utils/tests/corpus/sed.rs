@@ -67,7 +67,7 @@ pub(super) const CASES: &[Case] = &[
     Case::new("sed 'p}' a.txt", "").failed(1, "sed: -e expression #1, char 2: unexpected `}'\n"),
     Case::new(r#"sed 's/\(a/b/' a.txt"#, "").failed(1, "sed: -e expression #1, char 8: Unmatched ( or \\(\n"),
     Case::new(r#"sed 's/a/\1/' a.txt"#, "").failed(1, "sed: -e expression #1, char 7: invalid reference \\1 on `s' command's RHS\n"),
-    Case::new("sed 'b foo' a.txt", "").failed(4, "sed: can't find label for jump to `foo'\n"),
+    Case::new("sed 'b foo' a.txt", "").failed(1, "sed: can't find label for jump to `foo'\n"),
     Case::new("sed s/e/x/ nonl.txt a.txt", "no nxwline\napplx\nbanana\nchxrry\n"),
     Case::new("sed p nonl.txt", "no newline\nno newline"),
     Case::new("sed -n '/x/p;/y/p' text.txt", "The quick brown fox\njumps over the lazy dog.\nx1 y22 z333\nx1 y22 z333\n"),
