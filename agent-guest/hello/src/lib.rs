@@ -24,3 +24,6 @@ async fn hello(start: agent::Start) -> Result<(), String> {
     agent::println!("Goodbye.");
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use std::fmt;
 use crate::host;
 pub use crate::types::{Refusal, Size};
 
-/// The most bytes the host takes in one call; [`write`] splits what is longer.
+/// The most bytes the host takes in one call; [`write()`] splits what is longer.
 pub const MAX_WRITE: usize = 64 * 1024;
 
 /// Writes bytes as they are. A line ends with `\r\n`.
