@@ -1,0 +1,126 @@
+//! Ending agents: on request, by the sweeper, and with their host.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use wire::agent::{DesiredStatus, Status, StatusReason};
+
+use super::App;
+use crate::{
+    domain::{
+        agent::{Agent, Expect, Patch},
+        state,
+    },
+    edge::Chain,
+    error::Error,
+    hosts::Stop,
+    store::Written,
+};
+
+/// How long an agent's `stop` event may take when somebody deletes it.
+const GRACE: Duration = Duration::from_secs(2);
+
+impl App {
+    /// Begins to end an agent that is not final; the row after the first step.
+    pub(crate) async fn end(
+        self: &Arc<Self>,
+        mut agent: Agent,
+        reason: StatusReason,
+    ) -> Result<Agent, Error> {
+        loop {
+            if agent.status.is_final() || agent.status == Status::Terminating {
+                return Ok(agent);
+            }
+            let now = Timestamp::now();
+            // With no host there is nobody to ask.
+            let to = if agent.host.is_none() && state::legal(agent.status, Status::Terminated) {
+                Status::Terminated
+            } else {
+                Status::Terminating
+            };
+            let patch = Patch {
+                status: Some(to),
+                desired: Some(DesiredStatus::Terminated),
+                reason: Some(Some(reason)),
+                detail: Some(None),
+                deadline: Some(state::deadline(to, now)),
+                ..Patch::default()
+            };
+            let expect = Expect { version: Some(agent.version), ..Expect::default() };
+            match self.update(agent.id, expect, patch).await? {
+                Written::Done(agent) => {
+                    if agent.status == Status::Terminating {
+                        let (app, agent) = (self.clone(), agent.clone());
+                        self.detach(async move { app.finish(agent).await });
+                    }
+                    return Ok(agent);
+                }
+                // Somebody was faster; every status leads to an end, so this loop ends with it.
+                Written::Conflict(newer) if newer.version != agent.version => agent = newer,
+                Written::Conflict(_) => return Err(Error::new(wire::problem::Code::InvalidState)),
+                Written::Missing => return Err(Error::not_found()),
+            }
+        }
+    }
+
+    /// Has the host end a `terminating` agent. When the host cannot be asked the sweeper goes on.
+    pub(crate) async fn finish(&self, agent: Agent) {
+        if let Some(host) = agent.host {
+            let Some(to) = self.fleet.to(host) else { return };
+            let reason = agent.reason.unwrap_or(StatusReason::UserRequest);
+            let stop = Stop { agent: agent.id, epoch: agent.epoch, reason, grace: GRACE, purge: true };
+            if let Err(error) = self.hosts.stop(&to, stop).await {
+                tracing::warn!(agent = %agent.id, host = %host, error = %Chain(&error), "host did not end an agent");
+                return;
+            }
+            self.fleet.left(host);
+        }
+        let expect =
+            Expect { epoch: Some(agent.epoch), status: vec![Status::Terminating], ..Expect::default() };
+        let patch = final_patch(Status::Terminated);
+        if let Err(error) = self.update(agent.id, expect, patch).await {
+            tracing::error!(agent = %agent.id, error = %Chain(&error), "an ended agent was not recorded");
+        }
+    }
+
+    /// Does what the table says of an agent whose deadline or lifetime is past.
+    pub(crate) async fn sweep(self: &Arc<Self>, agent: Agent, now: Timestamp) -> Result<(), Error> {
+        let expired = agent.expires_at.is_some_and(|at| at <= now);
+        if let Some((_, reason)) = state::expired(agent.status).filter(|_| expired) {
+            self.end(agent, reason).await?;
+            return Ok(());
+        }
+        if agent.deadline.is_none_or(|at| at > now) {
+            return Ok(());
+        }
+        let Some((to, reason)) = state::overdue(agent.status, agent.desired) else { return Ok(()) };
+        tracing::warn!(agent = %agent.id, from = ?agent.status, ?to, "overdue");
+        let remains = agent.host.and_then(|host| self.fleet.to(host));
+        let mut patch =
+            if to.is_final() { final_patch(to) } else { Patch { status: Some(to), ..Patch::default() } };
+        if agent.status != Status::Terminating {
+            patch.reason = Some(Some(reason));
+        }
+        if !to.is_final() {
+            patch.deadline = Some(state::deadline(to, now));
+        }
+        let expect = Expect { version: Some(agent.version), ..Expect::default() };
+        let written = self.update(agent.id, expect, patch).await?;
+        if let (Written::Done(_), Some(to)) = (written, remains.filter(|_| to.is_final())) {
+            // It may still run there; its row does not wait for the answer.
+            let (app, stop) = (
+                self.clone(),
+                Stop { agent: agent.id, epoch: agent.epoch, reason, grace: Duration::ZERO, purge: true },
+            );
+            self.detach(async move {
+                let _ = app.hosts.stop(&to, stop).await;
+            });
+        }
+        Ok(())
+    }
+}
+
+/// A row that is over: on no host, with nothing to be late for.
+pub(super) fn final_patch(status: Status) -> Patch {
+    Patch { status: Some(status), host: Some(None), deadline: Some(None), ..Patch::default() }
+}

@@ -1,0 +1,239 @@
+//! What hosts tell: that they are here, that they still are, and what became of their agents.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+use wire::{
+    AgentId, HostId,
+    access::Scope,
+    agent::{Status, StatusReason},
+    fleet::HostState,
+    host::{Heartbeat, Lease, Register, Registered, Report, ReportEvent},
+    problem::Code,
+};
+
+use super::{App, access::Caller, ending::final_patch, validate::Mistakes};
+use crate::{
+    domain::{
+        agent::{Agent, Expect, Patch},
+        host::Host,
+    },
+    error::Error,
+    fleet::Lost,
+    reconcile::Event,
+    store::Written,
+};
+
+/// Longest address or URL of a host, bytes.
+const MAX_ADDRESS_BYTES: usize = 256;
+/// Most images a host may have.
+const MAX_IMAGES: usize = 1024;
+
+impl App {
+    /// Whose credential this is.
+    pub(crate) fn host_of(&self, credential: &str) -> Result<HostId, Error> {
+        self.keys.fleet.verify(credential).ok_or_else(|| Error::new(Code::Unauthenticated))
+    }
+
+    /// Every host, for an operator.
+    pub(crate) fn list_hosts(&self, caller: &Caller) -> Result<Vec<wire::fleet::Host>, Error> {
+        caller.need(Scope::Operator)?;
+        let hosts = self.fleet.view(Instant::now());
+        Ok(hosts.into_iter().map(|(host, age)| super::view::host(host, age)).collect())
+    }
+
+    /// Takes in a host, and settles what its row had on it.
+    pub(crate) async fn register(self: &Arc<Self>, register: Register) -> Result<Registered, Error> {
+        let mut mistakes = Mistakes::default();
+        mistakes.text(&register.address, MAX_ADDRESS_BYTES, "/address");
+        if let Some(url) = &register.public_url {
+            mistakes.text(url, MAX_ADDRESS_BYTES, "/public_url");
+        }
+        mistakes.unless(
+            register.images.len() <= MAX_IMAGES,
+            "/images",
+            format!("must be at most {MAX_IMAGES}"),
+        );
+        mistakes.none()?;
+
+        let now = Timestamp::now();
+        let here: BTreeMap<AgentId, u64> = register.agents.iter().copied().collect();
+        let host = Host {
+            id: register.id,
+            incarnation: register.incarnation,
+            state: HostState::Active,
+            address: register.address,
+            public_url: register.public_url,
+            capacity: register.capacity_agents,
+            agents: u32::try_from(here.len()).unwrap_or(u32::MAX),
+            memory_bytes: 0,
+            seq: 0,
+            version: register.version,
+            images: register.images,
+            registered_at: now,
+            renewed_at: now,
+        };
+        self.store.register_host(host.clone()).await?;
+        let (id, incarnation) = (host.id, host.incarnation);
+        // Rows are read after the registration, so none can be given to the old incarnation any more.
+        let rows = self.store.agents_on_host(id).await?;
+        let before = self.fleet.register(host, Instant::now());
+        tracing::info!(host = %id, %incarnation, agents = here.len(), "host registered");
+        let fresh = before != Some(incarnation);
+        let mut drop = here.clone();
+        for row in rows {
+            if here.get(&row.id) == Some(&row.epoch) {
+                drop.remove(&row.id);
+                self.adopt(row).await?;
+            } else if fresh {
+                self.lose(row, id).await?;
+            }
+        }
+        self.tell(Event::Room);
+        Ok(Registered { drop: drop.into_keys().collect() })
+    }
+
+    /// A host says an agent runs there whose row has this very placement.
+    async fn adopt(self: &Arc<Self>, row: Agent) -> Result<(), Error> {
+        match row.status {
+            Status::Starting => {
+                let patch = Patch {
+                    status: Some(Status::Running),
+                    reason: Some(None),
+                    deadline: Some(None),
+                    ran: Some(true),
+                    started_at: row.started_at.is_none().then(Timestamp::now),
+                    ..Patch::default()
+                };
+                self.update(row.id, at(&row, &[Status::Starting]), patch).await?;
+            }
+            Status::Terminating => {
+                let app = self.clone();
+                self.detach(async move { app.finish(row).await });
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// An agent's host is gone, or came back without it. Honest: there is no checkpoint to go on from.
+    async fn lose(&self, row: Agent, host: HostId) -> Result<(), Error> {
+        let patch = match row.status {
+            Status::Terminating => final_patch(Status::Terminated),
+            // It never was `running`, so it can begin again elsewhere, unless a task sees to it now.
+            Status::Starting if self.try_claim(row.id).is_some() => Patch {
+                status: Some(Status::Pending),
+                reason: Some(Some(StatusReason::Scheduling)),
+                host: Some(None),
+                deadline: Some(crate::domain::state::deadline(Status::Pending, Timestamp::now())),
+                ..Patch::default()
+            },
+            Status::Starting => return Ok(()),
+            _ => Patch {
+                reason: Some(Some(StatusReason::HostLost)),
+                detail: Some(Some(format!("host {host} was lost while the agent was on it"))),
+                ..final_patch(Status::Failed)
+            },
+        };
+        let written = self.update(row.id, at(&row, &[row.status]), patch).await?;
+        if let Written::Done(agent) = written {
+            tracing::warn!(agent = %agent.id, %host, status = ?agent.status, "host lost");
+        }
+        Ok(())
+    }
+
+    /// Renews a host's lease.
+    pub(crate) async fn heartbeat(&self, id: HostId, beat: Heartbeat) -> Result<Lease, Error> {
+        let now = Timestamp::now();
+        let (room, lease) = (beat.agents, self.store.renew_host(id, beat.clone(), now).await?);
+        if lease == Lease::Renewed {
+            self.fleet.renew(id, &beat, now, Instant::now());
+        }
+        tracing::trace!(host = %id, agents = room, ?lease, "heartbeat");
+        Ok(lease)
+    }
+
+    /// Declares a host dead and settles what was on it.
+    pub(crate) async fn bury(&self, lost: Lost) -> Result<(), Error> {
+        // False: it renewed meanwhile, or somebody else did this.
+        if !self.store.bury_host(lost.id, lost.incarnation, lost.seq).await? {
+            return Ok(());
+        }
+        self.fleet.bury(lost.id, lost.incarnation);
+        tracing::warn!(host = %lost.id, incarnation = %lost.incarnation, "host declared dead");
+        for row in self.store.agents_on_host(lost.id).await? {
+            self.lose(row, lost.id).await?;
+        }
+        Ok(())
+    }
+
+    /// Applies what a host saw; durable when this returns.
+    pub(crate) async fn reports(&self, host: HostId, reports: Vec<Report>) -> Result<(), Error> {
+        for report in reports {
+            self.report(host, report).await?;
+        }
+        self.tell(Event::Room);
+        Ok(())
+    }
+
+    async fn report(&self, host: HostId, report: Report) -> Result<(), Error> {
+        let Some(row) = self.store.agent(report.agent).await? else { return Ok(()) };
+        if row.host != Some(host) || row.epoch != report.epoch || row.status.is_final() {
+            tracing::debug!(agent = %report.agent, epoch = report.epoch, "stale report");
+            return Ok(());
+        }
+        let patch = match (report.event, row.status) {
+            (_, Status::Terminating) => final_patch(Status::Terminated),
+            // Its start is answered on its own; that answer says more.
+            (ReportEvent::Ended { .. }, Status::Starting) => return Ok(()),
+            (ReportEvent::Ended { status, reason, detail }, _) => {
+                let status = if status == Status::Terminated { status } else { Status::Failed };
+                Patch {
+                    reason: Some(Some(reason)),
+                    detail: Some(Some(bounded(detail))),
+                    ..final_patch(status)
+                }
+            }
+            // No deadline: its time runs again once a host is there to try.
+            (ReportEvent::Released {}, status) => Patch {
+                status: Some(Status::Pending),
+                reason: Some(Some(StatusReason::HostDrain)),
+                host: Some(None),
+                deadline: Some(None),
+                ran: (status == Status::Running).then_some(true),
+                ..Patch::default()
+            },
+        };
+        match self.update(row.id, at(&row, &[row.status]), patch).await? {
+            Written::Done(agent) => {
+                self.fleet.left(host);
+                tracing::info!(agent = %agent.id, %host, status = ?agent.status, reason = ?agent.reason, "reported");
+            }
+            Written::Conflict(agent) => {
+                // The host tries again when this is not a success; the row is read anew then.
+                tracing::debug!(agent = %agent.id, "row changed under a report");
+                if agent.epoch == report.epoch && !agent.status.is_final() {
+                    return Err(Error::new(Code::EpochChanged));
+                }
+            }
+            Written::Missing => {}
+        }
+        Ok(())
+    }
+}
+
+/// Expects the row's placement, and one of these statuses.
+fn at(row: &Agent, status: &[Status]) -> Expect {
+    Expect { epoch: Some(row.epoch), status: status.to_vec(), ..Expect::default() }
+}
+
+/// A guest can have a say in this text.
+fn bounded(mut detail: String) -> String {
+    const MAX: usize = 1024;
+    if detail.len() > MAX {
+        let end = (0..=MAX).rev().find(|&at| detail.is_char_boundary(at)).unwrap_or_default();
+        detail.truncate(end);
+    }
+    detail
+}

@@ -1,0 +1,185 @@
+//! The hosts as this process knows them, in memory: a spawn looks up images and room here and reads
+//! nothing. The store's rows stay the truth; this is a copy of what this process wrote to them.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{sync::Notify, time::Instant};
+use wire::{Digest, HostId, Incarnation, fleet::HostState, host::Heartbeat, image::Image};
+
+use crate::{
+    domain::host::Host,
+    hosts::To,
+    place::{self, HostView, Need},
+};
+
+/// What a spawn's `image` stands for.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Found {
+    /// This.
+    Image(Image),
+    /// Nothing that a host has.
+    Unknown,
+    /// No host has ever registered, so nobody can say.
+    NoHosts,
+}
+
+/// A host whose lease did not change for too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lost {
+    /// Which.
+    pub(crate) id: HostId,
+    /// Its start.
+    pub(crate) incarnation: Incarnation,
+    /// Its last renewal.
+    pub(crate) seq: u64,
+}
+
+/// The hosts.
+#[derive(Debug, Default)]
+pub(crate) struct Fleet {
+    known: Mutex<BTreeMap<HostId, Known>>,
+    registered: Notify,
+}
+
+#[derive(Debug)]
+struct Known {
+    host: Host,
+    /// When this process last saw its row change, by a clock that never jumps.
+    seen: Instant,
+}
+
+impl Fleet {
+    /// From the store's rows, after a start of this process. Every host gets a full lease from now:
+    /// that this process was away says nothing about them.
+    pub(crate) fn load(hosts: Vec<Host>, now: Instant) -> Self {
+        let known = hosts.into_iter().map(|host| (host.id, Known { host, seen: now })).collect();
+        Self { known: Mutex::new(known), registered: Notify::new() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<HostId, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds or replaces a host; the incarnation that was known before.
+    pub(crate) fn register(&self, host: Host, now: Instant) -> Option<Incarnation> {
+        let before = self.lock().insert(host.id, Known { host, seen: now });
+        self.registered.notify_waiters();
+        before.map(|known| known.host.incarnation)
+    }
+
+    /// Notes a renewal that the store accepted.
+    pub(crate) fn renew(&self, id: HostId, beat: &Heartbeat, at: jiff::Timestamp, now: Instant) {
+        if let Some(known) = self.lock().get_mut(&id).filter(|k| k.host.incarnation == beat.incarnation) {
+            let host = &mut known.host;
+            (host.seq, host.agents, host.memory_bytes) = (beat.seq, beat.agents, beat.memory_bytes);
+            host.state = if beat.draining { HostState::Draining } else { HostState::Active };
+            host.renewed_at = at;
+            known.seen = now;
+        }
+    }
+
+    /// Notes that a host takes no more agents until its next renewal.
+    pub(crate) fn full(&self, id: HostId) {
+        if let Some(known) = self.lock().get_mut(&id) {
+            known.host.agents = known.host.capacity;
+        }
+    }
+
+    /// Notes that a host was declared dead.
+    pub(crate) fn bury(&self, id: HostId, incarnation: Incarnation) {
+        if let Some(known) = self.lock().get_mut(&id).filter(|k| k.host.incarnation == incarnation) {
+            known.host.state = HostState::Dead;
+        }
+    }
+
+    /// Hosts whose lease is unchanged for `lease`.
+    pub(crate) fn lost(&self, lease: Duration, now: Instant) -> Vec<Lost> {
+        let known = self.lock();
+        let alive = known.values().filter(|k| k.host.state != HostState::Dead);
+        let lost = alive.filter(|k| now.duration_since(k.seen) >= lease);
+        lost.map(|k| Lost { id: k.host.id, incarnation: k.host.incarnation, seq: k.host.seq }).collect()
+    }
+
+    /// A host with room for `image`, none of `except`; it counts as one agent fuller from now on.
+    pub(crate) fn choose(&self, image: &Digest, except: &[HostId]) -> Option<To> {
+        let mut known = self.lock();
+        let view: Vec<HostView<'_>> =
+            known.values().map(|k| HostView { host: &k.host, in_flight: 0 }).collect();
+        let need = Need { image, avoid: except };
+        let id = place::choose(&view, need, |n| rand::random_range(0..n))?;
+        let host = &mut known.get_mut(&id)?.host;
+        host.agents = host.agents.saturating_add(1);
+        Some(To { id, address: host.address.clone() })
+    }
+
+    /// Notes that an agent has left a host.
+    pub(crate) fn left(&self, id: HostId) {
+        if let Some(known) = self.lock().get_mut(&id) {
+            known.host.agents = known.host.agents.saturating_sub(1);
+        }
+    }
+
+    /// Where a host is, unless it is dead.
+    pub(crate) fn to(&self, id: HostId) -> Option<To> {
+        let known = self.lock();
+        let host = &known.get(&id).filter(|k| k.host.state != HostState::Dead)?.host;
+        Some(To { id, address: host.address.clone() })
+    }
+
+    /// Where clients reach a host, where they do.
+    pub(crate) fn public_url(&self, id: HostId) -> Option<String> {
+        self.lock().get(&id)?.host.public_url.clone()
+    }
+
+    /// Whether any host takes agents.
+    pub(crate) fn any_active(&self) -> bool {
+        self.lock().values().any(|k| k.host.state == HostState::Active)
+    }
+
+    /// What a spawn's `image` stands for. A host that is away still says what names mean, so that a
+    /// spawn right after a restart waits for it as `pending` instead of being refused.
+    pub(crate) fn image(&self, name: &str) -> Found {
+        let known = self.lock();
+        if known.is_empty() {
+            return Found::NoHosts;
+        }
+        let alive = |host: &Host| host.state != HostState::Dead;
+        let mut hosts: Vec<&Host> = known.values().map(|k| &k.host).collect();
+        hosts.sort_by_key(|host| std::cmp::Reverse((alive(host), host.registered_at)));
+        let mut images = hosts.iter().flat_map(|host| &host.images);
+        let found = images.find(|image| image.name == name || image.digest.as_str() == name);
+        found.map_or(Found::Unknown, |image| Found::Image(image.clone()))
+    }
+
+    /// Waits for a host to register, at most for `wait`.
+    pub(crate) async fn wait_for_hosts(&self, wait: Duration) {
+        let registered = self.registered.notified();
+        tokio::pin!(registered);
+        registered.as_mut().enable();
+        if self.lock().is_empty() {
+            let _ = tokio::time::timeout(wait, registered).await;
+        }
+    }
+
+    /// Every image a living host has, by name; of a name with several digests, the newest host's.
+    pub(crate) fn images(&self) -> Vec<Image> {
+        let known = self.lock();
+        let mut hosts: Vec<&Host> =
+            known.values().map(|k| &k.host).filter(|host| host.state != HostState::Dead).collect();
+        hosts.sort_by_key(|host| host.registered_at);
+        let mut images = BTreeMap::new();
+        for image in hosts.iter().flat_map(|host| &host.images) {
+            images.insert(image.name.clone(), image.clone());
+        }
+        images.into_values().collect()
+    }
+
+    /// Every host with the age of its lease.
+    pub(crate) fn view(&self, now: Instant) -> Vec<(Host, Duration)> {
+        self.lock().values().map(|k| (k.host.clone(), now.duration_since(k.seen))).collect()
+    }
+}

@@ -1,0 +1,100 @@
+//! The one loop in the background: it reacts to a closed set of events and to the passing of time, and
+//! brings what the store says towards what owners want.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use tokio::{
+    sync::{Semaphore, mpsc},
+    time::MissedTickBehavior,
+};
+use wire::agent::Status;
+
+use crate::{app::App, edge::Chain, error::Error};
+
+/// Events that may wait; beyond that the next tick sees to everything.
+pub(crate) const QUEUE: usize = 64;
+/// Agents placed at the same time after a restart.
+const PLACING: usize = 32;
+/// Rows looked at in one round; the next round goes on.
+const BATCH: usize = 256;
+/// What has expired is forgotten every so many ticks.
+const FORGET_EVERY: u64 = 60;
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// A host came, or agents left one: something that waits may fit now.
+    Room,
+}
+
+/// Runs until the application stops.
+pub(crate) async fn run(app: Arc<App>, mut events: mpsc::Receiver<Event>, tick: Duration) {
+    let mut timer = tokio::time::interval(tick);
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut ticks = 0_u64;
+    let slots = Arc::new(Semaphore::new(PLACING));
+    loop {
+        tokio::select! {
+            () = app.stop.cancelled() => return,
+            _ = timer.tick() => {
+                report("lost hosts", bury(&app).await);
+                report("overdue agents", sweep(&app).await);
+                report("pending agents", place(&app, &slots).await);
+                if ticks.is_multiple_of(FORGET_EVERY) {
+                    report("expired rows", forget(&app).await);
+                }
+                ticks += 1;
+            }
+            Some(Event::Room) = events.recv() => report("pending agents", place(&app, &slots).await),
+        }
+    }
+}
+
+fn report(what: &'static str, done: Result<(), Error>) {
+    if let Err(error) = done {
+        tracing::error!(what, error = %Chain(&error), "reconciler: will try again");
+    }
+}
+
+async fn bury(app: &Arc<App>) -> Result<(), Error> {
+    for lost in app.fleet.lost(app.settings.lease, tokio::time::Instant::now()) {
+        app.bury(lost).await?;
+    }
+    Ok(())
+}
+
+async fn sweep(app: &Arc<App>) -> Result<(), Error> {
+    let now = Timestamp::now();
+    for agent in app.store.overdue(now, BATCH).await? {
+        app.sweep(agent, now).await?;
+    }
+    Ok(())
+}
+
+/// Tries to place what is pending. Tasks do it, so that a slow host holds up nobody but itself.
+async fn place(app: &Arc<App>, slots: &Arc<Semaphore>) -> Result<(), Error> {
+    // Without a host there is nothing to try, and the agents' time does not run.
+    if !app.fleet.any_active() {
+        return Ok(());
+    }
+    for agent in app.store.pending(BATCH).await? {
+        let Ok(slot) = slots.clone().try_acquire_owned() else { break };
+        let Some(claim) = app.try_claim(agent.id) else { continue };
+        let task = app.clone();
+        app.tasks.spawn(async move {
+            let placed = task.clone().place(agent, claim).await;
+            drop(slot);
+            // Only progress asks for another round: what finds no room waits for the next tick.
+            if placed.is_some_and(|agent| agent.status != Status::Pending) {
+                task.tell(Event::Room);
+            }
+        });
+    }
+    Ok(())
+}
+
+async fn forget(app: &Arc<App>) -> Result<(), Error> {
+    while app.store.forget_expired(Timestamp::now(), BATCH).await? == BATCH {}
+    Ok(())
+}

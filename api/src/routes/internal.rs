@@ -1,0 +1,74 @@
+//! What hosts call; see `wire::host`. Not part of the public contract.
+
+use std::sync::Arc;
+
+use axum::{Json as Answer, Router, extract::State, routing::post};
+use http::StatusCode;
+use wire::{
+    HostId,
+    host::{Heartbeat, Lease, Redeem, Redeemed, Register, Registered, Report},
+    problem::Code,
+};
+
+use crate::{
+    app::App,
+    error::Error,
+    extract::{FromHost, HostJson, Id},
+};
+
+/// The routes.
+pub(super) fn routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/internal/v1/hosts", post(register))
+        .route("/internal/v1/hosts/{id}/heartbeat", post(heartbeat))
+        .route("/internal/v1/hosts/{id}/reports", post(reports))
+        .route("/internal/v1/tickets/redeem", post(redeem))
+}
+
+/// A host speaks for itself only.
+fn same(host: HostId, named: HostId) -> Result<(), Error> {
+    if host == named {
+        Ok(())
+    } else {
+        Err(Error::with(Code::ScopeMissing, "the credential is another host's"))
+    }
+}
+
+async fn register(
+    State(app): State<Arc<App>>,
+    FromHost(host): FromHost,
+    HostJson(register): HostJson<Register>,
+) -> Result<Answer<Registered>, Error> {
+    same(host, register.id)?;
+    app.register(register).await.map(Answer)
+}
+
+async fn heartbeat(
+    State(app): State<Arc<App>>,
+    FromHost(host): FromHost,
+    Id(id): Id<HostId>,
+    HostJson(beat): HostJson<Heartbeat>,
+) -> Result<Answer<Lease>, Error> {
+    same(host, id)?;
+    app.heartbeat(id, beat).await.map(Answer)
+}
+
+async fn reports(
+    State(app): State<Arc<App>>,
+    FromHost(host): FromHost,
+    Id(id): Id<HostId>,
+    HostJson(reports): HostJson<Vec<Report>>,
+) -> Result<StatusCode, Error> {
+    same(host, id)?;
+    app.reports(host, reports).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn redeem(
+    State(app): State<Arc<App>>,
+    FromHost(host): FromHost,
+    HostJson(redeem): HostJson<Redeem>,
+) -> Result<Answer<Redeemed>, Error> {
+    same(host, redeem.host)?;
+    app.redeem(host, redeem).await.map(Answer)
+}
