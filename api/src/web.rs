@@ -18,8 +18,10 @@ use crate::{app::App, error::Error};
 
 /// Every file of the built console; empty when it was not built.
 const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/console.rs"));
-/// The console's page: it shows the list of agents and terminals by its address.
-const PAGE: &str = "index.html";
+/// The page with the list of agents.
+const CONSOLE_PAGE: &str = "index.html";
+/// The page with one agent's terminal.
+const TERMINAL_PAGE: &str = "terminal.html";
 /// Vite puts a hash of the content into the names of files below this.
 const HASHED: &str = "assets/";
 
@@ -41,8 +43,12 @@ fn index(files: &[(&'static str, &'static [u8])]) -> HashMap<&'static str, File>
 /// Answers what no other route does: the console's pages and files.
 pub(crate) async fn serve(State(app): State<Arc<App>>, request: Request) -> Result<Response, Error> {
     let path = request.uri().path().trim_start_matches('/');
-    let page = path.is_empty() || is_terminal(path);
-    let name = if page { PAGE } else { path };
+    let name = match path {
+        "" => CONSOLE_PAGE,
+        path if is_terminal(path) => TERMINAL_PAGE,
+        path => path,
+    };
+    let page = matches!(name, CONSOLE_PAGE | TERMINAL_PAGE);
     let found = CONSOLE.get(name);
     if found.is_none() && !page {
         return Err(Error::not_found());
