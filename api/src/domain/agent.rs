@@ -79,7 +79,7 @@ pub struct Patch {
     pub detail: Option<Option<String>>,
     /// `Some(None)` takes it off its host.
     pub host: Option<Option<HostId>>,
-    /// The new deadline; `Some(None)` clears it.
+    /// The new deadline; `None` with a new status sets that status's usual one, `Some(None)` clears it.
     pub deadline: Option<Option<Timestamp>>,
     /// It has run now.
     pub ran: Option<bool>,
@@ -102,7 +102,8 @@ impl Agent {
     /// The row after a change, or `None` when `expect` does not hold or the transition is not legal.
     /// Every backend decides by this, in the atomic step that also writes the row.
     ///
-    /// Only transient statuses have a deadline: entering another one clears it, whatever the patch says.
+    /// Transient statuses have a deadline and no others do: entering one without saying when sets the
+    /// usual one, and one that may last has none, whatever the patch says.
     #[must_use]
     pub fn patched(&self, expect: &Expect, patch: &Patch, now: Timestamp) -> Option<Self> {
         let expected = expect.epoch.is_none_or(|epoch| epoch == self.epoch)
@@ -120,10 +121,9 @@ impl Agent {
             next.detail.clone_from(detail);
         }
         next.host = patch.host.unwrap_or(next.host);
-        next.deadline = patch.deadline.unwrap_or(next.deadline);
-        if state::deadline_seconds(next.status).is_none() {
-            next.deadline = None;
-        }
+        let usual = state::deadline(next.status, now);
+        let unsaid = if patch.status.is_some() { usual } else { self.deadline };
+        next.deadline = usual.and(patch.deadline.unwrap_or(unsaid));
         next.ran = patch.ran.unwrap_or(next.ran);
         next.started_at = patch.started_at.or(next.started_at);
         next.version += 1;

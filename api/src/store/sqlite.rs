@@ -270,3 +270,6 @@ impl Store for SqliteStore {
         self.read(|db| Ok(db.query_row("SELECT 1", [], |_| Ok(()))?)).await
     }
 }
+
+#[cfg(test)]
+mod tests;

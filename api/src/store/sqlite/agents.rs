@@ -23,6 +23,11 @@ use crate::{
 pub(super) const COLUMNS: &str =
     "id, tenant, name, status, desired, epoch, version, host, metadata, spec, state";
 
+// Each has a partial index, which SQLite uses only when the query says the index's condition too.
+pub(super) const ON_HOST: &str = "WHERE host = ?1 AND status NOT IN ('terminated', 'failed') ORDER BY id";
+pub(super) const OVERDUE: &str = "WHERE due <= ?1 ORDER BY due LIMIT ?2";
+pub(super) const PENDING: &str = "WHERE status = 'pending' AND desired = 'running' ORDER BY id LIMIT ?1";
+
 /// The column `spec`: written once.
 #[derive(Serialize, Deserialize)]
 struct SpecJson<'a> {
@@ -183,17 +188,17 @@ pub(super) fn get(db: &Connection, id: AgentId) -> Result<Option<Agent>, StoreEr
 }
 
 pub(super) fn on_host(db: &Connection, host: HostId) -> Result<Vec<Agent>, StoreError> {
-    let sql = select("WHERE host = ?1 AND status NOT IN ('terminated', 'failed') ORDER BY id");
+    let sql = select(ON_HOST);
     collect(db, &sql, [text(host)])
 }
 
 pub(super) fn overdue(db: &Connection, now: Timestamp, limit: usize) -> Result<Vec<Agent>, StoreError> {
-    let sql = select("WHERE due <= ?1 ORDER BY due LIMIT ?2");
+    let sql = select(OVERDUE);
     collect(db, &sql, [nanos(now), sql_limit(limit)])
 }
 
 pub(super) fn pending(db: &Connection, limit: usize) -> Result<Vec<Agent>, StoreError> {
-    let sql = select("WHERE status = 'pending' AND desired = 'running' ORDER BY id LIMIT ?1");
+    let sql = select(PENDING);
     collect(db, &sql, [sql_limit(limit)])
 }
 

@@ -17,6 +17,11 @@ const APPLICATION_ID: i64 = 0x434C_4157;
 
 /// The writing connection; makes the file and brings its schema up to date.
 pub(super) fn writer(path: &Path) -> Result<Connection, OpenError> {
+    // SQLite says of a directory that is not there no more than that it cannot open the file.
+    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+        let there = std::fs::metadata(directory);
+        there.map_err(|source| OpenError::Io { path: directory.to_owned(), source: source.into() })?;
+    }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
     let open = || {
         let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;

@@ -11,7 +11,26 @@ use tokio::sync::oneshot;
 use crate::store::StoreError;
 
 /// Why a whole transaction was not kept.
-pub(super) type Failure = Arc<rusqlite::Error>;
+#[derive(Debug, Clone)]
+pub(super) struct Failure {
+    /// Whether space ran out: then it is certain that nothing was changed.
+    is_full: bool,
+    pub(super) error: Arc<rusqlite::Error>,
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        let is_full = error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull);
+        Self { is_full, error: Arc::new(error) }
+    }
+}
+
+impl Failure {
+    /// The same, when it is known that it came about by a lack of space.
+    pub(super) fn or_full(self, is_full: bool) -> Self {
+        Self { is_full: self.is_full || is_full, ..self }
+    }
+}
 
 /// Some work on a connection.
 pub(super) trait Step: Send {
@@ -19,6 +38,8 @@ pub(super) trait Step: Send {
     fn is_wanted(&self) -> bool;
     /// Does it; whether what it did is to be kept.
     fn work(&mut self, connection: &Connection) -> bool;
+    /// Whether it failed for want of space.
+    fn was_full(&self) -> bool;
     /// Sends its answer: its own, or why the transaction around it was not kept.
     fn answer(self: Box<Self>, transaction: Result<(), Failure>);
 }
@@ -63,6 +84,10 @@ where
         }
     }
 
+    fn was_full(&self) -> bool {
+        matches!(self.outcome, Some(Err(StoreError::Full(_))))
+    }
+
     fn answer(self: Box<Self>, transaction: Result<(), Failure>) {
         let answer = match (transaction, self.outcome) {
             (Err(failure), None | Some(Ok(_))) => Err(not_kept(failure)),
@@ -76,8 +101,6 @@ where
 }
 
 fn not_kept(failure: Failure) -> StoreError {
-    match failure.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::DiskFull) => StoreError::Full(Box::new(failure)),
-        _ => StoreError::Unavailable(Box::new(failure)),
-    }
+    let source = Box::new(failure.error);
+    if failure.is_full { StoreError::Full(source) } else { StoreError::Unavailable(source) }
 }

@@ -3,7 +3,7 @@
 //! It takes all the steps that are waiting into one transaction, each in a savepoint of its own, so
 //! sixteen callers pay for one `fsync` and a step that fails takes nobody with it.
 
-use std::{io, sync::Arc, thread::JoinHandle};
+use std::{io, thread::JoinHandle};
 
 use rusqlite::Connection;
 use tokio::sync::mpsc;
@@ -30,7 +30,7 @@ fn batch(connection: &Connection, first: Box<dyn Step>, queue: &mut mpsc::Receiv
     let mut done = Vec::new();
     let result = transaction(connection, first, queue, &mut done);
     if let Err(failure) = &result {
-        tracing::error!(error = %failure, steps = done.len(), "a transaction of the store failed");
+        tracing::error!(error = %failure.error, steps = done.len(), "a transaction of the store failed");
     }
     for step in done {
         step.answer(result.clone());
@@ -66,15 +66,15 @@ fn transaction(
 fn in_savepoint(connection: &Connection, step: &mut dyn Step) -> Result<(), Failure> {
     execute(connection, "SAVEPOINT step")?;
     if !step.work(connection) {
-        // When space or memory ran out, SQLite itself may have rolled back all of the transaction;
-        // then this is the error that says so.
-        execute(connection, "ROLLBACK TO step")?;
+        // When space ran out, SQLite itself may have rolled back all of the transaction, savepoint and
+        // all: then this fails, and the steps before it in this transaction are told why.
+        execute(connection, "ROLLBACK TO step").map_err(|failure| failure.or_full(step.was_full()))?;
     }
     execute(connection, "RELEASE step")
 }
 
 fn execute(connection: &Connection, sql: &str) -> Result<(), Failure> {
-    connection.prepare_cached(sql).and_then(|mut s| s.execute([])).map(drop).map_err(Arc::new)
+    connection.prepare_cached(sql).and_then(|mut s| s.execute([])).map(drop).map_err(Failure::from)
 }
 
 /// Leaves one file: the log is written back and removed.

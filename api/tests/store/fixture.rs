@@ -1,0 +1,173 @@
+//! Things to put into a store.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use api::{
+    domain::{
+        agent::{Agent, Expect, Patch, Spec},
+        host::Host,
+        state::TRANSITIONS,
+        tenant::{Tenant, Token},
+    },
+    store::{Created, Store, Written},
+};
+use jiff::{SignedDuration, Timestamp};
+use tokio::{sync::Barrier, task::JoinSet};
+use wire::{
+    AgentId, Digest, HostId, Incarnation, TenantId, TokenId,
+    access::Scope,
+    agent::{DesiredStatus, Limits, Status},
+    fleet::HostState,
+    image::Image,
+};
+
+/// A point in time with all its nanoseconds: stores keep them.
+pub(crate) fn now() -> Timestamp {
+    "2026-11-25T01:02:03.123456789Z".parse().unwrap()
+}
+
+pub(crate) fn later(seconds: i64) -> Timestamp {
+    now() + SignedDuration::from_secs(seconds)
+}
+
+pub(crate) async fn tenant(store: &Arc<dyn Store>, max_agents: u32) -> TenantId {
+    let tenant =
+        Tenant { id: TenantId::new(), name: "Grün & Söhne".to_owned(), max_agents, created_at: now() };
+    assert!(store.create_tenant(tenant.clone()).await.unwrap());
+    tenant.id
+}
+
+/// A row with something in every field it can have when it is new.
+pub(crate) fn new_agent(tenant: TenantId) -> Agent {
+    let pairs = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    };
+    Agent {
+        id: AgentId::new(),
+        tenant,
+        spec: Spec {
+            name: "my \"shell\" 🐚".to_owned(),
+            image: "shell".to_owned(),
+            digest: Digest::from_bytes([0xab; 32]),
+            config: format!(r#"{{"text":"{}"}}"#, "x".repeat(64 * 1024)),
+            env: pairs(&[("PATH", "/bin"), ("EMPTY", "")]),
+            limits: Limits { memory_mib: 7, fuel_per_second: 10_000_000_000, disk_mib: 9, wall_seconds: 11 },
+        },
+        metadata: pairs(&[("team", "blue"), ("it's", "a \"test\"")]),
+        status: Status::Pending,
+        desired: DesiredStatus::Running,
+        reason: None,
+        detail: None,
+        epoch: 0,
+        version: 1,
+        host: None,
+        ran: false,
+        deadline: Some(later(120)),
+        expires_at: None,
+        created_at: now(),
+        updated_at: now(),
+        started_at: None,
+    }
+}
+
+pub(crate) async fn insert(store: &Arc<dyn Store>, agent: Agent) -> Agent {
+    match store.create_agent(agent, None).await.unwrap() {
+        Created::Created(agent) => agent,
+        other => panic!("not created: {other:?}"),
+    }
+}
+
+pub(crate) async fn spawn(store: &Arc<dyn Store>, tenant: TenantId) -> Agent {
+    insert(store, new_agent(tenant)).await
+}
+
+pub(crate) fn to(status: Status) -> Patch {
+    Patch { status: Some(status), ..Patch::default() }
+}
+
+/// Changes a row that must let itself be changed.
+pub(crate) async fn change(store: &Arc<dyn Store>, id: AgentId, patch: Patch) -> Agent {
+    match store.update_agent(id, Expect::default(), patch, later(1)).await.unwrap() {
+        Written::Done(agent) => agent,
+        other => panic!("not changed: {other:?}"),
+    }
+}
+
+/// Takes a pending agent to a status, by the shortest way the table knows.
+pub(crate) async fn bring(store: &Arc<dyn Store>, id: AgentId, status: Status) -> Agent {
+    let mut ways = vec![vec![Status::Pending]];
+    let mut next = 0;
+    let way = loop {
+        let way = ways[next].clone();
+        next += 1;
+        let last = *way.last().unwrap();
+        if last == status {
+            break way;
+        }
+        for row in TRANSITIONS.iter().filter(|row| row.from == last && !way.contains(&row.to)) {
+            ways.push(way.iter().copied().chain([row.to]).collect());
+        }
+    };
+    for status in way.into_iter().skip(1) {
+        change(store, id, to(status)).await;
+    }
+    store.agent(id).await.unwrap().unwrap()
+}
+
+pub(crate) fn new_host() -> Host {
+    Host {
+        id: HostId::new(),
+        incarnation: Incarnation::new(),
+        state: HostState::Active,
+        address: "10.0.0.7:7301".to_owned(),
+        public_url: Some("wss://h7.example.net".to_owned()),
+        capacity: 5000,
+        agents: 3,
+        memory_bytes: 1 << 40,
+        seq: 0,
+        version: "1.2.3".to_owned(),
+        images: vec![Image {
+            digest: Digest::from_bytes([1; 32]),
+            name: "shell".to_owned(),
+            description: "A shell".to_owned(),
+            size_bytes: 1 << 33,
+            imports: vec!["wasi:filesystem/types@0.2.6".to_owned()],
+            suspendable: true,
+            compile_ms: Some(12),
+        }],
+        registered_at: now(),
+        renewed_at: now(),
+    }
+}
+
+pub(crate) async fn token(store: &Arc<dyn Store>, tenant: TenantId) -> Token {
+    let token = Token {
+        id: TokenId::new(),
+        tenant,
+        name: "ci".to_owned(),
+        hash: [5; 32],
+        scopes: vec![Scope::AgentsRead, Scope::Terminal],
+        created_at: now(),
+        expires_at: Some(later(3600)),
+    };
+    store.create_token(token.clone()).await.unwrap();
+    token
+}
+
+/// Does something `n` times at once, as far as a scheduler allows; the answers in no order.
+pub(crate) async fn at_once<T, F>(n: usize, make: impl Fn(usize) -> F) -> Vec<T>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    let barrier = Arc::new(Barrier::new(n));
+    let mut tasks = JoinSet::new();
+    for index in 0..n {
+        let (barrier, work) = (Arc::clone(&barrier), make(index));
+        tasks.spawn(async move {
+            barrier.wait().await;
+            work.await
+        });
+    }
+    tasks.join_all().await
+}
