@@ -1,8 +1,8 @@
 //! Agents that misbehave in one way each, for the tests of the host.
 //!
 //! The configuration chooses: `{"attack":"loop"}`, see [`Attack`]. An agent prints `ready`, attacks at its
-//! first input (or at once with `"at":"start"`), prints what the host refused, and while it lives answers
-//! every further input with `alive`.
+//! first input (or at once with `"at":"start"`), prints what the host refused (or `not refused`, after
+//! far more than any limit), and while it lives answers every further input with `alive`.
 
 mod attacks;
 mod config;
