@@ -3,6 +3,11 @@
 //! A new backend adds one `backend!` line and nothing else; what only SQLite promises about its file is
 //! in `store/file.rs`.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests: Clippy's exception covers only the tests themselves"
+)]
+
 #[path = "store/access.rs"]
 mod access;
 #[path = "store/agents.rs"]

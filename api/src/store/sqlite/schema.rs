@@ -39,12 +39,11 @@ CREATE TABLE idempotency (
     tenant      TEXT    NOT NULL,
     key         TEXT    NOT NULL,
     fingerprint BLOB    NOT NULL,
-    agent       TEXT    NOT NULL REFERENCES agents (id),
+    agent       TEXT    NOT NULL,
     expires_at  INTEGER NOT NULL,
     PRIMARY KEY (tenant, key)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX idempotency_expiry ON idempotency (expires_at);
-CREATE INDEX idempotency_agent  ON idempotency (agent);
 
 CREATE TABLE hosts (
     id           TEXT PRIMARY KEY,
