@@ -1,1 +1,3 @@
-//! Whole-cloud tests.
+//! Whole-cloud tests: one binary, a module for each promise.
+
+mod first_light;
