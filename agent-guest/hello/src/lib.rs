@@ -6,11 +6,11 @@ use agent::editor::{Action, Editor};
 
 agent::main!(hello);
 
-async fn hello(start: agent::Start) -> Result<(), String> {
+async fn hello(start: agent::Start) -> Result<(), agent::Error> {
     agent::println!("Hello! I am {}. Say something; Ctrl-D ends.", start.name);
     let mut editor = Editor::new(start.size);
     loop {
-        match editor.read_line("> ", &()).await.map_err(|refusal| refusal.reason)? {
+        match editor.read_line("> ", &()).await? {
             Action::Line(line) if line.is_empty() => {}
             Action::Line(line) => {
                 editor.history_mut().push(&line);

@@ -44,6 +44,9 @@ pub const MAX_LINE: usize = 64 * 1024;
 const PASTE_ON: &str = "\x1b[?2004h";
 const PASTE_OFF: &str = "\x1b[?2004l";
 
+/// What Ctrl-C sends.
+const INTERRUPT: u8 = 0x03;
+
 /// How an edited line ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -165,6 +168,10 @@ impl Editor {
         if !self.editing {
             return Step::default();
         }
+        if bytes == [INTERRUPT] {
+            // By itself it was typed: the way out of a paste whose end got lost.
+            self.decoder.end_paste();
+        }
         for byte in bytes {
             consumed += 1;
             if std::mem::take(&mut self.after_return) && *byte == b'\n' {
@@ -182,7 +189,12 @@ impl Editor {
                 action = self.press(key, completer, &mut out);
             }
             if action.is_some() {
+                // A line feed after the return is the same key, now or in the next event.
                 self.after_return = *byte == b'\r';
+                if self.after_return && bytes.get(consumed) == Some(&b'\n') {
+                    self.after_return = false;
+                    consumed += 1;
+                }
                 break;
             }
         }

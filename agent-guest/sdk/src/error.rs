@@ -37,3 +37,9 @@ impl From<Error> for String {
         error.to_string()
     }
 }
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}

@@ -442,3 +442,20 @@ fn nothing_of_an_agent_outlives_its_host() {
     });
     assert!(host.log().is_empty(), "the former agent's input was not read: {:?}", host.log());
 }
+
+#[test]
+fn the_readme_counts_down() {
+    async fn countdown(start: Start) -> Result<(), Error> {
+        for left in (1..=3).rev() {
+            agent::println!("{left}");
+            agent::sleep(Duration::from_secs(1)).await?;
+        }
+        agent::log::info!(agent = start.name; "lift-off");
+        Ok(())
+    }
+    let mut host = FakeHost::new();
+    host.start(countdown);
+    host.settle();
+    assert_eq!(host.text(), "3\r\n2\r\n1\r\n");
+    assert_eq!(host.elapsed(), Duration::from_secs(3));
+}

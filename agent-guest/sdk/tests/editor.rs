@@ -261,8 +261,10 @@ fn control_l_clears_and_keeps_the_line() {
 fn bytes_after_the_line_are_left_to_the_next_reader() {
     let mut session = Session::new();
     let step = session.editor.feed(b"a\r\nb\r", &());
-    assert_eq!((step.consumed, step.action), (2, Some(Action::Line("a".to_owned()))));
+    assert_eq!((step.consumed, step.action), (3, Some(Action::Line("a".to_owned()))));
     assert_eq!(session.editor.feed(b"x", &()).consumed, 0, "no line is edited now");
+    session.editor.begin("$ ");
+    assert!(session.editor.feed(b"\r", &()).action.is_some());
     session.editor.begin("$ ");
     let step = session.editor.feed(b"\nb\r", &());
     assert_eq!(step.action, Some(Action::Line("b".to_owned())), "the line feed belonged to the return");
@@ -399,6 +401,15 @@ fn a_paste_is_one_edit_of_many_rows() {
 }
 
 #[test]
+fn control_c_leaves_a_paste_whose_end_got_lost() {
+    let mut session = Session::new();
+    assert_eq!(session.feed("\x1b[200~rm x\x03\r"), None, "pasted, so it presses nothing");
+    assert_eq!(session.feed("\x03"), Some(Action::Interrupt));
+    session.begin();
+    assert_eq!(session.feed("ok\r"), Some(Action::Line("ok".to_owned())));
+}
+
+#[test]
 fn a_huge_paste_is_bounded_and_quick() {
     let mut session = Session::sized(80, 24, "$ ");
     session.feed("tail\x01");
@@ -493,11 +504,11 @@ fn read_line_works_on_the_agents_terminal() {
     let mut host = FakeHost::new();
     host.start(|start| async move {
         let mut editor = Editor::new(start.size);
-        while let Action::Line(line) = editor.read_line("? ", &()).await.map_err(|refusal| refusal.reason)? {
+        while let Action::Line(line) = editor.read_line("? ", &()).await? {
             agent::sleep(Duration::from_secs(1)).await?;
             agent::println!("<{line}>");
         }
-        Ok::<(), String>(())
+        Ok::<(), agent::Error>(())
     });
     host.input("on");
     host.resize(40, 10);

@@ -63,6 +63,11 @@ impl Decoder {
         }
     }
 
+    /// Takes what follows as typed again.
+    pub(super) fn end_paste(&mut self) {
+        self.pasting = false;
+    }
+
     fn ground(&mut self, byte: u8) -> Option<Key> {
         match byte {
             0x1b => {

@@ -1,6 +1,7 @@
 //! The editor on the agent's own terminal.
 
 use super::{Action, Completer, Editor};
+use crate::error::Error;
 use crate::events::{self, Event};
 use crate::terminal;
 
@@ -12,12 +13,8 @@ impl Editor {
     /// future is dropped, the bytes typed so far are gone.
     ///
     /// # Errors
-    /// The terminal refused to be written to.
-    pub async fn read_line(
-        &mut self,
-        prompt: &str,
-        completer: &dyn Completer,
-    ) -> Result<Action, terminal::Refusal> {
+    /// [`Error::Refused`] when the terminal cannot be written to.
+    pub async fn read_line(&mut self, prompt: &str, completer: &dyn Completer) -> Result<Action, Error> {
         terminal::write(self.begin(prompt))?;
         loop {
             match events::next_terminal().await {
