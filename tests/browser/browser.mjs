@@ -1,7 +1,8 @@
 /** Chromium for the scripts beside this file: start, watch for trouble, take pictures, fail clearly. */
 
-import { mkdirSync } from "node:fs";
 import { execFileSync } from "node:child_process";
+import { mkdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 
@@ -133,4 +134,18 @@ export async function fits(page, where) {
     scroll: Math.max(document.documentElement.scrollWidth, document.body.scrollWidth),
   }));
   check(scroll <= inner, `${where}: ${scroll} px of content in a window of ${inner} px`);
+}
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** Fails on what axe finds against WCAG 2.2 A and AA, contrast included. */
+export async function accessible(page, where) {
+  await page.evaluate(AXE);
+  const violations = await page.evaluate(async () => {
+    const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+    // What an agent prints has the agent's colours.
+    const { violations } = await globalThis.axe.run({ exclude: [".xterm"] }, { runOnly: tags });
+    return violations.map(({ id, nodes }) => `${id} at ${nodes.map((node) => node.target.join(" ")).join(", ")}`);
+  });
+  check(violations.length === 0, `${where} is not accessible: ${violations.join("; ")}`);
 }

@@ -81,7 +81,7 @@ async function narrow(rig, page, terminal) {
   await fits(page, "terminal");
   await page.getByRole("button", { name: "Tools" }).click();
   await page.getByRole("button", { name: "On-screen keys" }).click();
-  await page.getByRole("button", { name: "Escape" }).waitFor();
+  await page.getByRole("button", { name: "Esc", exact: true }).waitFor();
   await fits(page, "terminal with keys");
   await rig.picture(page, "5-phone-terminal");
   await page.goto(new URL("/", terminal).href);

@@ -41,7 +41,7 @@ function target(): { id: string; role: Role } {
 async function main(): Promise<void> {
   drawIcons();
   const { id, role } = target();
-  const screenElement = byId("screen", "main");
+  const screenElement = byId("screen", "div");
   const renderer = new Renderer(screenElement, theme(), fontSize());
   const { terminal } = renderer;
   themeSwitch(byId("theme", "button"), (next) => (terminal.options.theme = palette(next)));
@@ -65,9 +65,19 @@ async function main(): Promise<void> {
     changed: (view) => {
       status.show(view);
       terminal.options.disableStdin = view.role === "viewer";
+      if (view.phase === "stopped" && view.problem?.status === 401) void signInAgain();
     },
   };
   const client = new TerminalClient(env, screen);
+
+  /** The session has ended while the page was open: what is on it stays. */
+  const signInAgain = async () => {
+    screenElement.hidden = true;
+    await signedIn();
+    screenElement.hidden = false;
+    client.retry();
+    terminal.focus();
+  };
 
   const encoder = new TextEncoder();
   const type = (text: string) => void client.type(encoder.encode(text));

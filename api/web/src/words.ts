@@ -63,9 +63,13 @@ const PROBLEMS: Record<string, string> = {
   start_timeout: "The agent did not start in time.",
 };
 
+/** Codes whose detail would only say the same again. */
+const COMPLETE = new Set(["unauthenticated", "not_found", "agent_terminated"]);
+
 /** One or two sentences. */
 export function problemText(problem: Problem): string {
   const known = PROBLEMS[problem.code];
+  if (known !== undefined && COMPLETE.has(problem.code)) return known;
   const detail = problem.detail === undefined ? undefined : sentence(problem.detail);
   if (known === undefined) return detail ?? sentence(problem.title || `The server answered ${problem.status}`);
   return detail === undefined ? known : `${known} ${detail}`;

@@ -211,7 +211,7 @@ export class TerminalClient {
   #connect(): void {
     this.#drop();
     const era = this.#era;
-    this.#change({ phase: "connecting", problem: undefined });
+    this.#change({ phase: "connecting" });
     const live = (act: () => void) => {
       if (era === this.#era) act();
     };
@@ -250,7 +250,7 @@ export class TerminalClient {
 
   #refused(error: unknown): void {
     const known = error instanceof ConnectError ? error : new ConnectError("The server cannot be reached.", true);
-    this.#change({ problem: known.problem });
+    this.#view.problem = known.problem;
     if (!known.retryable) return this.stop(known.message);
     this.#retryAfterMs ??= known.retryAfterMs;
     this.#wait(known.message);
@@ -353,7 +353,7 @@ export class TerminalClient {
 
   #greeted(hello: Hello): void {
     this.#hello = hello;
-    this.#change({ role: hello.role, status: hello.status, why: "" });
+    this.#change({ role: hello.role, status: hello.status, reason: undefined, detail: undefined, problem: undefined });
     const terminal = hello.streams.find((s) => s.id === STREAM_TERMINAL);
     if (terminal?.cols !== undefined && terminal.rows !== undefined) {
       this.#size = { cols: terminal.cols, rows: terminal.rows };
@@ -405,6 +405,8 @@ export class TerminalClient {
       this.#attached = false;
       return this.#attachTerminal();
     }
+    // Before hello it says why the socket is about to be closed.
+    if (this.#hello === null) return this.#change({ problem });
     this.#screen.problem(problem);
   }
 

@@ -47,7 +47,7 @@ export class Clipboard {
       await navigator.clipboard.writeText(text);
       good("Copied.");
     } catch {
-      badText("The browser did not allow copying. Press Ctrl+C or use its menu instead.");
+      badText("The browser did not allow copying; its menu may.");
     }
     this.#terminal.focus();
   }
@@ -57,7 +57,7 @@ export class Clipboard {
     try {
       text = await navigator.clipboard.readText();
     } catch {
-      return badText("The browser did not allow reading the clipboard. Press Ctrl+V in the terminal instead.");
+      return badText("The browser did not allow reading the clipboard. Press Ctrl+Shift+V in the terminal instead.");
     }
     this.#terminal.focus();
     this.paste(text);

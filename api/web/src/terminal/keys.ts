@@ -4,14 +4,15 @@ import { h } from "../dom.ts";
 
 interface Key {
   label: string;
-  name: string;
+  /** For screen readers, where the label is a sign. */
+  name?: string;
   /** What it types; in application cursor mode an arrow is `ESC O` instead of `ESC [`. */
   bytes: string;
 }
 
 const KEYS: Key[] = [
-  { label: "Esc", name: "Escape", bytes: "\x1b" },
-  { label: "Tab", name: "Tab", bytes: "\t" },
+  { label: "Esc", bytes: "\x1b" },
+  { label: "Tab", bytes: "\t" },
   { label: "←", name: "Left", bytes: "\x1b[D" },
   { label: "↑", name: "Up", bytes: "\x1b[A" },
   { label: "↓", name: "Down", bytes: "\x1b[B" },
@@ -20,10 +21,10 @@ const KEYS: Key[] = [
   { label: "/", name: "Slash", bytes: "/" },
   { label: "-", name: "Minus", bytes: "-" },
   { label: "~", name: "Tilde", bytes: "~" },
-  { label: "Home", name: "Home", bytes: "\x1b[H" },
-  { label: "End", name: "End", bytes: "\x1b[F" },
-  { label: "PgUp", name: "Page up", bytes: "\x1b[5~" },
-  { label: "PgDn", name: "Page down", bytes: "\x1b[6~" },
+  { label: "Home", bytes: "\x1b[H" },
+  { label: "End", bytes: "\x1b[F" },
+  { label: "PgUp", bytes: "\x1b[5~" },
+  { label: "PgDn", bytes: "\x1b[6~" },
 ];
 
 interface Hooks {
@@ -36,21 +37,21 @@ export class KeyBar {
   readonly #alt: HTMLButtonElement;
 
   constructor(bar: HTMLElement, hooks: Hooks) {
-    const button = (label: string, name: string, act: () => void) => {
+    const button = (label: string, name: string | undefined, act: () => void) => {
       const element = h("button", { class: "key", type: "button", "aria-label": name, onclick: act }, label);
       // A tap must not take the focus, or the on-screen keyboard closes.
       element.addEventListener("pointerdown", (event) => event.preventDefault());
       return element;
     };
-    const sticky = (label: string, name: string) => {
-      const element = button(label, `${name}, for the next key`, () =>
+    const sticky = (label: string) => {
+      const element = button(label, `${label} for the next key`, () =>
         element.setAttribute("aria-pressed", String(element.getAttribute("aria-pressed") !== "true")),
       );
       element.setAttribute("aria-pressed", "false");
       return element;
     };
-    this.#ctrl = sticky("Ctrl", "Control");
-    this.#alt = sticky("Alt", "Alt");
+    this.#ctrl = sticky("Ctrl");
+    this.#alt = sticky("Alt");
     const keys = KEYS.map((key) =>
       button(key.label, key.name, () => {
         const cursor = hooks.applicationCursor() && /^\x1b\[[A-FH]$/u.test(key.bytes);

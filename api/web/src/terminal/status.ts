@@ -3,7 +3,7 @@
 import { byId, setText } from "../dom.ts";
 import type { View } from "../protocol.ts";
 import { isFinal } from "../wire.ts";
-import { bytes, count, sentence, statusText, tone } from "../words.ts";
+import { bytes, count, problemText, sentence, statusText, tone } from "../words.ts";
 
 export class StatusBar {
   readonly #dot = document.getElementById("dot");
@@ -67,14 +67,15 @@ function message(view: Readonly<View>): string {
   }
   switch (view.phase) {
     case "stopped":
-      return view.why;
-    case "waiting": {
+      return view.problem === undefined ? view.why : problemText(view.problem);
+    case "waiting":
+    case "connecting": {
+      // The first attempt of all needs no words.
+      if (view.why === "") return "";
       const held = view.held === 0 ? "" : ` ${bytes(view.held)} typed will be sent then.`;
-      return `${view.why} Connecting again.${held}`;
+      return `${sentence(view.problem?.detail ?? view.why)} Connecting again.${held}`;
     }
     case "attached":
       return status === "suspended" ? "The agent is suspended. A key press wakes it." : "";
-    case "connecting":
-      return "";
   }
 }

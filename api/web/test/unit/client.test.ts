@@ -343,3 +343,17 @@ test("a nudge ends a wait and probes a socket", async () => {
   await settle();
   assert.equal(rig.sockets.length, 2);
 });
+
+test("a problem before hello explains the close and is no message of its own", async () => {
+  const rig = new Rig();
+  const socket = await rig.start();
+  const problem = { title: "", status: 409, code: "invalid_state", detail: "the agent is pending", retryable: true, request_id: "r" };
+  socket.say({ type: "problem", problem });
+  socket.close(4503);
+  assert.equal(rig.view?.phase, "waiting");
+  assert.equal(rig.view?.problem?.detail, "the agent is pending");
+  assert.equal(rig.problems.length, 0);
+  await rig.clock.pass(250);
+  rig.socket.open();
+  assert.equal(rig.view?.problem, undefined);
+});
