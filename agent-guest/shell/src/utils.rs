@@ -12,24 +12,43 @@ use std::{
 
 use crate::command::{Call, Failure, Utility};
 
+mod base64;
 mod cat;
+mod columns;
+mod copy;
 mod cut;
+mod date;
+mod diff;
+mod digest;
+mod du;
+mod dump;
+mod expr;
+mod find;
 mod glob;
 mod grep;
 mod head;
+mod lines;
+mod links;
 mod ls;
 mod mkdir;
+mod names;
 mod options;
-mod regex;
+pub(crate) mod regex;
 mod rm;
 mod sed;
+mod seq;
 mod sort;
+mod stat;
 mod streams;
+mod system;
 mod tail;
+mod tee;
 #[cfg(test)]
 mod tests;
 mod time;
+mod touch;
 mod tr;
+mod uniq;
 mod walk;
 mod wc;
 
@@ -51,18 +70,68 @@ macro_rules! utility {
 
 /// Every utility, sorted by name.
 pub const ALL: &[Utility] = &[
+    utility!("base64", base64::run, "base64 [-di] [-w N] [FILE] — encode or decode base64"),
+    utility!(
+        "basename",
+        names::run,
+        "basename [-a] [-s SUFFIX] NAME... [SUFFIX] — strip directories from names"
+    ),
     utility!("cat", cat::run, "cat [-AbEnsTv] [FILE]... — join files and print them"),
+    utility!("clear", system::clear, "clear — clear the screen"),
+    utility!("cmp", diff::cmp, "cmp [-ls] FILE [FILE] — compare two files byte by byte"),
+    utility!("comm", columns::comm, "comm [-123] FILE FILE — compare two sorted files line by line"),
+    utility!("cp", copy::run, "cp [-aprnuvT] [-t DIRECTORY] SOURCE... TARGET — copy files and directories"),
     utility!("cut", cut::run, "cut -b|-c|-f LIST [-d C] [-s] [FILE]... — print parts of lines"),
+    utility!("date", date::run, "date [-u] [-d DATE|-r FILE] [-I|-R|+FORMAT] — print a date, in UTC"),
+    utility!("diff", diff::run, "diff [-biqsuwN] [-U N] FILE FILE — compare two files line by line"),
+    utility!("dirname", names::dirname, "dirname NAME... — strip the last part from names"),
+    utility!("du", du::run, "du [-abcdhms] [FILE]... — add up the sizes of files"),
+    utility!("env", system::env, "env [-i] [-u NAME] [NAME=VALUE]... — print the environment"),
+    utility!("expr", expr::run, "expr EXPRESSION — evaluate arithmetic, comparisons and matches"),
+    utility!("find", find::run, "find [DIRECTORY]... [EXPRESSION] — find files by name, type, size or age"),
+    utility!("fold", lines::fold, "fold [-bs] [-w N] [FILE]... — wrap long lines"),
     utility!("grep", grep::run, "grep [-EFivnclLqrwxoABC] PATTERN [FILE]... — print lines that match"),
+    utility!("hd", dump::run, "hd [-v] [-n N] [-s N] [FILE]... — print bytes as hexdump -C does"),
     utility!("head", head::run, "head [-n N|-c N] [FILE]... — print the first part of files"),
+    utility!("hexdump", dump::run, "hexdump [-Cbcdoxv] [-n N] [-s N] [FILE]... — print bytes as numbers"),
+    utility!("hostname", system::hostname, "hostname — print the name of the agent"),
+    utility!("id", system::id, "id [-ugGn] — print user and group"),
+    utility!("ln", links::run, "ln [-sfnvT] TARGET... [NAME] — make links"),
     utility!("ls", ls::run, "ls [-1AFRSadhlrt] [FILE]... — list directories"),
     utility!("mkdir", mkdir::run, "mkdir [-pv] DIRECTORY... — make directories"),
+    utility!("mv", copy::mv, "mv [-fnuvT] [-t DIRECTORY] SOURCE... TARGET — move or rename files"),
+    utility!("nl", lines::nl, "nl [-b STYLE] [-v N] [-i N] [-w N] [-s TEXT] [FILE]... — number lines"),
+    utility!(
+        "paste",
+        columns::paste,
+        "paste [-s] [-d CHARACTERS] [FILE]... — join lines of files side by side"
+    ),
+    utility!("printenv", system::printenv, "printenv [NAME]... — print variables of the environment"),
+    utility!("readlink", links::readlink, "readlink [-efmn] FILE... — print where links lead"),
+    utility!("realpath", links::realpath, "realpath [-ems] FILE... — print absolute paths without links"),
+    utility!("rev", lines::rev, "rev [FILE]... — reverse each line"),
     utility!("rm", rm::run, "rm [-dfrv] FILE... — remove files and directories"),
+    utility!("rmdir", mkdir::rmdir, "rmdir [-pv] DIRECTORY... — remove empty directories"),
     utility!("sed", sed::run, "sed [-Einsz] SCRIPT [FILE]... — edit a stream"),
+    utility!("seq", seq::run, "seq [-w] [-s TEXT] [-f FORMAT] [FIRST [STEP]] LAST — print numbers"),
+    utility!("sha256sum", digest::run, "sha256sum [-c] [FILE]... — print or check SHA-256 sums"),
     utility!("sort", sort::run, "sort [-bcdfghnorstuV] [-k KEY] [FILE]... — sort lines"),
+    utility!("stat", stat::run, "stat [-L] [-c FORMAT] FILE... — print what is known of files"),
+    utility!("tac", tail::tac, "tac [FILE]... — print lines last first"),
     utility!("tail", tail::run, "tail [-n N|-c N] [FILE]... — print the last part of files"),
+    utility!("tee", tee::run, "tee [-a] [FILE]... — copy input to files and output"),
+    utility!(
+        "touch",
+        touch::run,
+        "touch [-acm] [-d DATE|-r FILE] FILE... — create files, or set their times"
+    ),
     utility!("tr", tr::run, "tr [-cdst] SET1 [SET2] — translate, squeeze or delete characters"),
+    utility!("uname", system::uname, "uname [-amnoprsv] — print the name of the system"),
+    utility!("uniq", uniq::run, "uniq [-cdDiu] [-f N] [-s N] [-w N] [INPUT [OUTPUT]] — drop repeated lines"),
     utility!("wc", wc::run, "wc [-clmwL] [FILE]... — count lines, words and bytes"),
+    utility!("whoami", system::whoami, "whoami — print the user"),
+    utility!("xxd", dump::xxd, "xxd [-pu] [-c N] [-g N] [-l N] [-s N] [FILE] — print bytes as hexadecimal"),
+    utility!("yes", seq::yes, "yes [TEXT]... — print a line until stopped"),
 ];
 
 /// An I/O error as a person reads it: `No such file or directory`, without numbers.

@@ -6,7 +6,7 @@ use super::{
     HOLD_BYTES,
     head::{Count, Titles, open},
     options,
-    streams::{Lines, Out, or_stdin, read_all, too_much},
+    streams::{self, Lines, Out, or_stdin, read_all, too_much},
 };
 use crate::{
     command::{Call, Failure},
@@ -115,7 +115,9 @@ pub(crate) async fn tac(call: &Call) -> Result<u8, Failure> {
     let options = options::parse(call, "", &[])?;
     let mut out = Out::new(call);
     for operand in or_stdin(&options.operands) {
-        let Some(reader) = out.open(operand).await? else { continue };
+        let result = streams::open(call, operand);
+        let said = format!("failed to open '{operand}' for reading");
+        let Some(reader) = out.check(said, result).await? else { continue };
         let all = read_all(&mut out, &reader, HOLD_BYTES).await?;
         let mut end = all.len();
         while end > 0 {

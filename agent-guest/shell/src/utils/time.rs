@@ -132,7 +132,6 @@ pub(crate) fn parse(text: &str, now: i64) -> Option<i64> {
         return seconds.split('.').next()?.parse().ok();
     }
     let mut at = now;
-    let mut dated = false;
     let mut timed = false;
     let spaced = spaced(text);
     let mut words = spaced.split_whitespace().peekable();
@@ -140,16 +139,19 @@ pub(crate) fn parse(text: &str, now: i64) -> Option<i64> {
         let lower = word.to_ascii_lowercase();
         if let Some(days) = date(word) {
             at = days * DAY + if timed { at.rem_euclid(DAY) } else { 0 };
-            dated = true;
+        } else if let Some(east) = word.contains(':').then(|| zone(word)).flatten() {
+            at -= east;
         } else if word.contains(':') {
             at = at.div_euclid(DAY) * DAY + clock(word)?;
             timed = true;
         } else if let "now" | "today" | "utc" | "gmt" | "z" = lower.as_str() {
-            dated = true;
+            continue;
         } else if let "yesterday" | "tomorrow" = lower.as_str() {
             at += if lower == "tomorrow" { DAY } else { -DAY };
         } else {
             let (count, unit) = match lower.as_str() {
+                "+" => (words.next()?.parse().ok()?, words.next()?.to_ascii_lowercase()),
+                "-" => (-words.next()?.parse::<i64>().ok()?, words.next()?.to_ascii_lowercase()),
                 "next" => (1, words.next()?.to_ascii_lowercase()),
                 "last" => (-1, words.next()?.to_ascii_lowercase()),
                 _ => match lower.parse() {
@@ -161,7 +163,6 @@ pub(crate) fn parse(text: &str, now: i64) -> Option<i64> {
             at = shift(at, count, &unit)?;
         }
     }
-    let _ = dated;
     Some(at)
 }
 
@@ -193,11 +194,15 @@ fn clock(word: &str) -> Option<i64> {
         part.split('.').next()?.parse().ok().filter(|n| (0..below).contains(n))
     };
     let seconds = next(24)? * 3600 + next(60)? * 60 + next(61)?;
-    let Some(sign) = zone.chars().next() else { return Some(seconds) };
-    let digits: String = zone.chars().filter(char::is_ascii_digit).collect();
+    Some(if zone.is_empty() { seconds } else { seconds - self::zone(zone)? })
+}
+
+/// `+02:00` or `-0330` as seconds east of Greenwich.
+fn zone(text: &str) -> Option<i64> {
+    let sign = if text.starts_with('+') { 1 } else { -1 };
+    let digits: String = text.strip_prefix(['+', '-'])?.chars().filter(char::is_ascii_digit).collect();
     let (hours, minutes) = digits.split_at_checked(2)?;
-    let east = hours.parse::<i64>().ok()? * 3600 + minutes.parse::<i64>().unwrap_or(0) * 60;
-    Some(if sign == '+' { seconds - east } else { seconds + east })
+    Some(sign * (hours.parse::<i64>().ok()? * 3600 + minutes.parse::<i64>().unwrap_or(0) * 60))
 }
 
 fn shift(at: i64, count: i64, unit: &str) -> Option<i64> {

@@ -1,11 +1,18 @@
-//! What GNU coreutils 9.1, grep 3.8, sed 4.9, findutils 4.9 and diffutils 3.8 did, in `C.UTF-8`.
+//! What GNU coreutils 9.1, grep 3.8, sed 4.9, findutils 4.9 and diffutils 3.8 did, in `C.UTF-8`. Misuse is always
+//! status 2 here, quotes are plain ones, and `find` goes by name.
 
+mod copies;
 mod cut_tr;
+mod diff;
+mod dump;
+mod find;
 mod grep;
+mod lines;
 mod print;
 mod sed;
 mod sort;
 mod trees;
+mod words;
 
 /// The files there are when each line is run.
 pub(super) const FILES: &[(&str, &str)] = &[
@@ -54,5 +61,20 @@ impl Case {
 
 /// All of them.
 pub(super) fn cases() -> impl Iterator<Item = &'static Case> {
-    [cut_tr::CASES, grep::CASES, print::CASES, sed::CASES, sort::CASES, trees::CASES].into_iter().flatten()
+    [
+        copies::CASES,
+        cut_tr::CASES,
+        diff::CASES,
+        dump::CASES,
+        find::CASES,
+        grep::CASES,
+        lines::CASES,
+        print::CASES,
+        sed::CASES,
+        sort::CASES,
+        trees::CASES,
+        words::CASES,
+    ]
+    .into_iter()
+    .flatten()
 }

@@ -1,0 +1,51 @@
+//! `find`; the order of entries is ours, GNU's sorted.
+
+use super::Case;
+
+pub(super) const CASES: &[Case] = &[
+    Case::new("find dir", "dir\ndir/.hidden\ndir/one.txt\ndir/sub\ndir/sub/two.log\n"),
+    Case::new("find dir -type f", "dir/.hidden\ndir/one.txt\ndir/sub/two.log\n"),
+    Case::new("find dir -type d", "dir\ndir/sub\n"),
+    Case::new(
+        "find . -name '*.txt'",
+        "./a.txt\n./b.txt\n./csv.txt\n./dir/one.txt\n./nonl.txt\n./num.txt\n./space.txt\n./text.txt\n./utf8.txt\n",
+    ),
+    Case::new("find dir -name '*.log' -o -name '.*'", "dir/.hidden\ndir/sub/two.log\n"),
+    Case::new("find . -iname 'A.TXT'", "./a.txt\n"),
+    Case::new("find . -maxdepth 1 -type d", ".\n./dir\n"),
+    Case::new("find . -mindepth 2", "./dir/.hidden\n./dir/one.txt\n./dir/sub\n./dir/sub/two.log\n"),
+    Case::new("find . -size +50c", ".\n./csv.txt\n./dir\n./dir/sub\n./text.txt\n"),
+    Case::new("find . -size -5c -type f", "./dir/.hidden\n./dir/one.txt\n./empty\n"),
+    Case::new("find . -empty", "./empty\n"),
+    Case::new("find dir -path '*/sub/*'", "dir/sub/two.log\n"),
+    Case::new("find a.txt b.txt", "a.txt\nb.txt\n"),
+    Case::new("find nope", "").failed(1, "find: 'nope': No such file or directory\n"),
+    Case::new("find dir ! -name '*.txt'", "dir\ndir/.hidden\ndir/sub\ndir/sub/two.log\n"),
+    Case::new("find dir -not -type d", "dir/.hidden\ndir/one.txt\ndir/sub/two.log\n"),
+    Case::new("find dir ( -name '*.log' -o -name one.txt ) -print", "dir/one.txt\ndir/sub/two.log\n"),
+    Case::new("find dir -name '*.log' -delete", "").left("-dir/sub/two.log=two apple\\n\n"),
+    Case::new("find dir -delete", "")
+        .left("-dir/\n-dir/.hidden=h\\n\n-dir/one.txt=one\\n\n-dir/sub/\n-dir/sub/two.log=two apple\\n\n"),
+    Case::new("find dir -depth", "dir/.hidden\ndir/one.txt\ndir/sub/two.log\ndir/sub\ndir\n"),
+    Case::new("find dir -print0", "dir\u{0}dir/.hidden\u{0}dir/one.txt\u{0}dir/sub\u{0}dir/sub/two.log\u{0}"),
+    Case::new("find . -name sub -prune -o -type f -name '*.l*' -print", ""),
+    Case::new("find dir -type f -name '*.txt' -print -o -type d -print", "dir\ndir/one.txt\ndir/sub\n"),
+    Case::new(
+        r#"find dir -type f -printf '%f %s %d %h %p\n'"#,
+        ".hidden 2 1 dir dir/.hidden\none.txt 4 1 dir dir/one.txt\ntwo.log 10 2 dir/sub dir/sub/two.log\n",
+    ),
+    Case::new("find . -size 1k -name 'n*'", "./nonl.txt\n./num.txt\n"),
+    Case::new("find dir -maxdepth 0", "dir\n"),
+    Case::new("find . -name '[ab].txt'", "./a.txt\n./b.txt\n"),
+    Case::new("find . -newer nope", "").failed(1, "find: 'nope': No such file or directory\n"),
+    Case::new("find dir -type x", "").failed(1, "find: Unknown argument to -type: x\n"),
+    Case::new("find dir -bogus", "").failed(1, "find: unknown predicate `-bogus'\n"),
+    Case::new("find dir -regex '.*/s.*'", "dir/sub\ndir/sub/two.log\n"),
+    Case::new("find ./dir/ -type f", "./dir/.hidden\n./dir/one.txt\n./dir/sub/two.log\n"),
+    Case::new("find . -type f -a -name 'a*'", "./a.txt\n"),
+    Case::new("find dir -name", "").failed(1, "find: missing argument to `-name'\n"),
+    Case::new("find dir -type f,d", "dir\ndir/.hidden\ndir/one.txt\ndir/sub\ndir/sub/two.log\n"),
+    Case::new("find dir/ -maxdepth 1", "dir/\ndir/.hidden\ndir/one.txt\ndir/sub\n"),
+    Case::new("find . -name 'a.txt' -quit", ""),
+    Case::new("find . -name 'a.txt' -print -quit", "./a.txt\n"),
+];
