@@ -6,7 +6,11 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use wire::{AgentId, HostId, Incarnation, TenantId, TokenId, host::{Heartbeat, Lease}, ids::TicketId};
+use wire::{
+    AgentId, HostId, Incarnation, TenantId, TokenId,
+    host::{Heartbeat, Lease},
+    ids::TicketId,
+};
 
 use crate::domain::{
     agent::{Agent, Expect, Patch},
@@ -56,7 +60,7 @@ pub enum Created {
     Replayed(Agent),
     /// The same key came with another body.
     KeyReused,
-    /// The tenant has as many live agents as it may.
+    /// The tenant has as many live agents as it may; one that is not there may have none.
     QuotaExceeded {
         /// How many that is.
         max_agents: u32,
@@ -89,15 +93,39 @@ pub struct Filter {
 #[async_trait]
 pub trait Store: Send + Sync + std::fmt::Debug {
     /// Inserts an agent in `pending`, its idempotency record with it, within the tenant's quota.
-    async fn create_agent(&self, agent: Agent, idempotency: Option<Idempotency>) -> Result<Created, StoreError>;
+    async fn create_agent(
+        &self,
+        agent: Agent,
+        idempotency: Option<Idempotency>,
+    ) -> Result<Created, StoreError>;
     /// An agent by id, whoever owns it: callers compare the tenant.
     async fn agent(&self, id: AgentId) -> Result<Option<Agent>, StoreError>;
     /// A tenant's agents, newest first, those before `after` (exclusive), at most `limit`.
-    async fn list_agents(&self, tenant: TenantId, filter: Filter, after: Option<AgentId>, limit: usize) -> Result<Vec<Agent>, StoreError>;
+    async fn list_agents(
+        &self,
+        tenant: TenantId,
+        filter: Filter,
+        after: Option<AgentId>,
+        limit: usize,
+    ) -> Result<Vec<Agent>, StoreError>;
     /// Changes a row when `expect` holds and the transition is legal; raises its version.
-    async fn update_agent(&self, id: AgentId, expect: Expect, patch: Patch, now: Timestamp) -> Result<Written, StoreError>;
-    /// Gives a `pending` agent to a host: status `starting`, epoch + 1. The one write that decides an owner.
-    async fn assign(&self, id: AgentId, expect_epoch: u64, host: HostId, deadline: Timestamp, now: Timestamp) -> Result<Written, StoreError>;
+    async fn update_agent(
+        &self,
+        id: AgentId,
+        expect: Expect,
+        patch: Patch,
+        now: Timestamp,
+    ) -> Result<Written, StoreError>;
+    /// Gives a `pending` agent that is wanted running to a host: status `starting`, epoch + 1. The one
+    /// write that decides an owner.
+    async fn assign(
+        &self,
+        id: AgentId,
+        expect_epoch: u64,
+        host: HostId,
+        deadline: Timestamp,
+        now: Timestamp,
+    ) -> Result<Written, StoreError>;
     /// Agents on a host that are not final.
     async fn agents_on_host(&self, host: HostId) -> Result<Vec<Agent>, StoreError>;
     /// Agents whose deadline or lifetime is past, at most `limit`, most overdue first.
@@ -107,7 +135,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Inserts or supersedes a host's row: a new incarnation wins, with its `seq` at 0 and state active.
     async fn register_host(&self, host: Host) -> Result<(), StoreError>;
-    /// Renews a lease: [`Lease::Fenced`] for another incarnation, a lower `seq` or a dead row.
+    /// Renews a lease: [`Lease::Fenced`] for another incarnation, a lower `seq` or a dead row. The same
+    /// `seq` again is a renewal whose answer was lost, and is renewed.
     async fn renew_host(&self, id: HostId, beat: Heartbeat, now: Timestamp) -> Result<Lease, StoreError>;
     /// Declares a host dead, if its `incarnation` and `seq` are still these: true when this call did it.
     async fn bury_host(&self, id: HostId, incarnation: Incarnation, seq: u64) -> Result<bool, StoreError>;
@@ -130,10 +159,15 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     async fn delete_token(&self, tenant: TenantId, id: TokenId) -> Result<bool, StoreError>;
 
     /// Inserts a one-time sign-in code by its SHA-256, for a token.
-    async fn create_code(&self, hash: [u8; 32], token: TokenId, expires_at: Timestamp) -> Result<(), StoreError>;
+    async fn create_code(
+        &self,
+        hash: [u8; 32],
+        token: TokenId,
+        expires_at: Timestamp,
+    ) -> Result<(), StoreError>;
     /// Takes a code: its token, once, before it expires.
     async fn take_code(&self, hash: [u8; 32], now: Timestamp) -> Result<Option<TokenId>, StoreError>;
-    /// Inserts a console session.
+    /// Inserts a console session; an error when its token is not there any more.
     async fn create_session(&self, session: Session) -> Result<(), StoreError>;
     /// A session that has not expired.
     async fn session(&self, hash: [u8; 32], now: Timestamp) -> Result<Option<Session>, StoreError>;
