@@ -21,6 +21,7 @@ import type { Role } from "./wire.ts";
 import { bytes, shortId } from "./words.ts";
 
 const FONT_KEY = "claw-font-size";
+const READER_KEY = "claw-screen-reader";
 const FONT = { least: 9, normal: 14, most: 28 };
 
 const NOTICES: Record<Notice, string> = {
@@ -111,6 +112,7 @@ async function main(): Promise<void> {
   new ResizeObserver(fit).observe(screenElement);
   fontButtons(terminal.options, fit);
   toggles(fit);
+  readerToggle(terminal.options);
   for (const event of ["online", "pageshow"]) addEventListener(event, () => client.nudge());
   document.addEventListener("visibilitychange", () => {
     if (document.visibilityState === "visible") client.nudge();
@@ -163,6 +165,20 @@ function fontButtons(options: { fontSize?: number }, fit: () => void): void {
   };
   byId("smaller", "button").addEventListener("click", () => set(-1));
   byId("larger", "button").addEventListener("click", () => set(1));
+}
+
+/** Lets screen readers follow the output; it costs speed, so it is off until asked for. */
+function readerToggle(options: { screenReaderMode?: boolean }): void {
+  const button = byId("reader", "button");
+  const set = (on: boolean) => {
+    options.screenReaderMode = on;
+    button.setAttribute("aria-pressed", String(on));
+  };
+  button.addEventListener("click", () => {
+    set(button.getAttribute("aria-pressed") !== "true");
+    remember(READER_KEY, button.getAttribute("aria-pressed") ?? "false");
+  });
+  set(recall(READER_KEY) === "true");
 }
 
 function toggles(fit: () => void): void {

@@ -63,7 +63,8 @@ function message(view: Readonly<View>): string {
   const { status } = view;
   if (status !== undefined && isFinal(status)) {
     const detail = view.detail === undefined ? "" : ` ${sentence(view.detail)}`;
-    return `The agent has ended (${statusText(status, view.reason)}).${detail} This is its last screen.`;
+    const words = statusText(status, view.reason).replace(/^terminated/u, "has ended");
+    return `The agent ${words}.${detail} This is its last screen.`;
   }
   switch (view.phase) {
     case "stopped":

@@ -119,9 +119,15 @@ export class FakeAgent {
   run(line) {
     if (line.trim() === "") return this.print(PROMPT);
     this.log("debug", "command", { line });
-    execFile("sh", ["-c", line], { timeout: 5000, maxBuffer: 1 << 26 }, (_, out, err) =>
-      this.print(`${(out + err).replaceAll("\n", "\r\n")}${PROMPT}`),
-    );
+    // One after the other, as a shell does.
+    this.idle = (this.idle ?? Promise.resolve()).then(() => this.execute(line));
+  }
+
+  execute(line) {
+    return new Promise((resolve) => execFile("sh", ["-c", line], { timeout: 5000, maxBuffer: 1 << 26 }, (_, out, err) => {
+      this.print(`${(out + err).replaceAll("\n", "\r\n")}${PROMPT}`);
+      resolve();
+    }));
   }
 }
 

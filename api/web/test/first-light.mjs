@@ -1,4 +1,4 @@
-/** `npm run test:browser`: the browser scripts of `tests/browser` against the double. */
+/** `node test/first-light.mjs`: first light against the double instead of a cloud. */
 
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
