@@ -82,6 +82,13 @@ impl Fleet {
         }
     }
 
+    /// Notes that a host gives up what it has, until a renewal says otherwise.
+    pub(crate) fn drain(&self, id: HostId) {
+        if let Some(known) = self.lock().get_mut(&id).filter(|k| k.host.state == HostState::Active) {
+            known.host.state = HostState::Draining;
+        }
+    }
+
     /// Notes that a host takes no more agents until its next renewal.
     pub(crate) fn full(&self, id: HostId) {
         if let Some(known) = self.lock().get_mut(&id) {

@@ -220,7 +220,7 @@ mod tests {
     #[tokio::test]
     async fn an_upload_ends_at_its_bound() {
         let chunk = bytes::Bytes::from(vec![0; 1024 * 1024]);
-        let chunks = std::iter::repeat_n(Ok::<_, std::io::Error>(chunk), 65);
+        let chunks = std::iter::repeat_n(chunk, 65).map(Ok::<_, std::io::Error>);
         let (body, exceeded) = bounded(Body::from_stream(tokio_stream::iter(chunks)));
         assert!(axum::body::to_bytes(body, usize::MAX).await.is_err());
         assert!(exceeded.load(Ordering::Relaxed));

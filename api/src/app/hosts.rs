@@ -183,6 +183,10 @@ impl App {
             tracing::debug!(agent = %report.agent, epoch = report.epoch, "stale report");
             return Ok(());
         }
+        if report.event == (ReportEvent::Released {}) {
+            // It stops as planned: what it gives up must not be offered to it again.
+            self.fleet.drain(host);
+        }
         let patch = match (report.event, row.status) {
             (_, Status::Terminating) => final_patch(Status::Terminated),
             // Its start is answered on its own; that answer says more.

@@ -63,7 +63,10 @@ impl App {
             let now = Timestamp::now();
             let deadline = state::deadline(Status::Starting, now).unwrap_or(Timestamp::MAX);
             match self.store.assign(agent.id, agent.epoch, to.id, deadline, now).await? {
-                Written::Done(assigned) => agent = assigned,
+                Written::Done(assigned) => {
+                    agent = assigned;
+                    self.changes.tell(agent.id);
+                }
                 Written::Conflict(other) => {
                     self.fleet.left(to.id);
                     return Ok(Some(other));

@@ -159,7 +159,11 @@ async fn connect(app: &App, id: AgentId, role: Role, asked: &Asked<'_>) -> Resul
     let to = app.placed(&agent)?;
     let request_id = edge::current_id().map_or_else(|| RequestId::new().to_string(), |id| id.to_string());
     let open = OpenSocket { agent: agent.id, epoch: agent.epoch, role, key: asked.key.clone(), request_id };
-    app.hosts.open_socket(&to, open).await.map_err(from_host)
+    app.hosts.open_socket(&to, open).await.map_err(|error| match from_host(error) {
+        // The row says it is there and the host does not: one of the two is about to change.
+        Error { code: Code::NotFound, .. } => Error::new(Code::EpochChanged),
+        error => error,
+    })
 }
 
 /// Gives the client the host's answer, and from then on the host's bytes.

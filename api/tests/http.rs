@@ -1,0 +1,22 @@
+//! The API as its clients and hosts see it: over HTTP, with a scripted host in place of a real one.
+
+#[path = "http/agents.rs"]
+mod agents;
+#[path = "http/contract.rs"]
+mod contract;
+#[path = "http/files.rs"]
+mod files;
+#[path = "http/fleet.rs"]
+mod fleet;
+#[path = "http/harness.rs"]
+mod harness;
+#[path = "http/host.rs"]
+mod host;
+#[path = "http/limits.rs"]
+mod limits;
+#[path = "http/sessions.rs"]
+mod sessions;
+#[path = "http/sockets.rs"]
+mod sockets;
+#[path = "http/tokens.rs"]
+mod tokens;
