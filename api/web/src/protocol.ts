@@ -5,6 +5,7 @@
 
 export * from "./protocol/client.ts";
 export * from "./protocol/control.ts";
+export * from "./protocol/environment.ts";
 export * from "./protocol/frames.ts";
 export * from "./protocol/input.ts";
 export * from "./protocol/retry.ts";

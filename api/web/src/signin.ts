@@ -19,8 +19,9 @@ export async function signedIn(): Promise<Session> {
     try {
       return await api.signIn({ code });
     } catch (error) {
-      const present = await present_();
-      if (present !== null) return present;
+      // A code works once; whoever comes back to its address may be signed in from the first time.
+      const before = await api.session().catch(() => null);
+      if (before !== null) return before;
       const spent = error instanceof ApiError && error.problem?.status === 401;
       return ask(spent ? "This address was used already or is too old. Paste a token instead." : explain(error));
     }
@@ -30,10 +31,6 @@ export async function signedIn(): Promise<Session> {
   } catch (error) {
     return ask(error instanceof ApiError && error.signedOut ? "" : explain(error));
   }
-}
-
-async function present_(): Promise<Session | null> {
-  return api.session().catch(() => null);
 }
 
 function explain(error: unknown): string {

@@ -95,7 +95,7 @@ export function age(since: string, now: number): string {
 }
 
 export function bytes(count: number): string {
-  return count < 1024 ? `${count} B` : `${(count / 1024).toFixed(1)} KiB`;
+  return count < 1024 ? `${count} B` : `${(count / 1024).toFixed(1).replace(".0", "")} KiB`;
 }
 
 export function mebibytes(mib: number): string {

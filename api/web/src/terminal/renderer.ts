@@ -49,7 +49,13 @@ export class Renderer {
       minimumContrastRatio: 4.5,
       macOptionIsMeta: true,
       theme: palette(theme),
-      linkHandler: { activate: follow, allowNonHttpProtocols: false },
+      linkHandler: {
+        activate: follow,
+        // The text of such a link is the agent's choice; where it leads must be seen before the click.
+        hover: (_, uri) => (parent.title = uri),
+        leave: () => (parent.title = ""),
+        allowNonHttpProtocols: false,
+      },
     });
     this.terminal.loadAddon(this.#fit);
     this.terminal.loadAddon(this.search);

@@ -59,7 +59,9 @@ export async function environment(agent: string, role: Role): Promise<Environmen
     },
     random: () => Math.random(),
     inputSession: (fresh) => {
-      if (fresh) session = newSession(agent);
+      if (!fresh) return session;
+      session = newSession(agent);
+      void hold(session);
       return session;
     },
   };
