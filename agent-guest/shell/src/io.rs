@@ -127,6 +127,17 @@ impl Reader {
         Ok(shared.ahead.drain(..n).collect())
     }
 
+    /// The next byte; `None` at the end.
+    ///
+    /// # Errors
+    /// What the source says.
+    pub async fn read_byte(&self) -> io::Result<Option<u8>> {
+        if self.0.borrow().ahead.is_empty() && !self.fill().await? {
+            return Ok(None);
+        }
+        Ok(self.0.borrow_mut().ahead.pop_front())
+    }
+
     /// The next line with its newline, if it has one; `None` at the end.
     ///
     /// # Errors
