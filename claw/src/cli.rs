@@ -1,0 +1,383 @@
+//! The command line: every verb, option and default, and nothing that acts.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+
+use crate::{failure::Failure, output::Output};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0   done
+  1   failed; also: the agent ended by a fault
+  2   wrong usage
+  3   not found
+  4   not signed in, or the token lacks the scope
+  5   refused: not valid, not legal now, or over a quota
+  65  a data directory or component is damaged
+  69  the cloud cannot be reached
+  70  a fault of claw itself, or of the cloud
+  71  the machine cannot give what is needed
+  73  a data directory cannot be made
+  74  reading or writing failed
+  75  in use, full or over a rate: try again later
+  77  no permission
+  130 ended by a second Ctrl-C
+
+Where the cloud is, in this order: --url or CLAW_URL with CLAW_TOKEN or --token-file; the profile named by
+--profile or CLAW_PROFILE; the cloud `claw up` runs in .claw here or in a directory above; the profile
+`default`; the cloud in $XDG_DATA_HOME/claw. Profiles are in ~/.config/claw/config.toml:
+
+  [profiles.default]
+  url = \"http://cloud.example.net\"
+  token_file = \"/path/to/token\"";
+
+/// Runs AI agents as WebAssembly components, each with a live terminal.
+#[derive(Debug, Parser)]
+#[command(name = "claw", version, about, after_long_help = EXIT_CODES, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// Options every verb takes.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Answer in JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Address of the cloud
+    #[arg(long, global = true, env = "CLAW_URL", value_name = "URL", help_heading = "Cloud")]
+    pub(crate) url: Option<String>,
+    // Only from the environment: an argument could be read by every user of the machine.
+    #[arg(long, global = true, env = "CLAW_TOKEN", hide = true, hide_env_values = true)]
+    pub(crate) token: Option<String>,
+    /// File that holds the token (or CLAW_TOKEN)
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Cloud")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Profile of the configuration file
+    #[arg(long, global = true, env = "CLAW_PROFILE", value_name = "NAME", help_heading = "Cloud")]
+    pub(crate) profile: Option<String>,
+    /// Configuration file [default: ~/.config/claw/config.toml]
+    #[arg(long, global = true, env = "CLAW_CONFIG", value_name = "FILE", help_heading = "Cloud")]
+    pub(crate) config: Option<PathBuf>,
+    /// What is logged, such as `info` or `host=debug,api=info`
+    #[arg(long, global = true, env = "CLAW_LOG", value_name = "FILTER", help_heading = "Logs")]
+    pub(crate) log: Option<String>,
+    /// How it is logged
+    #[arg(
+        long,
+        global = true,
+        env = "CLAW_LOG_FORMAT",
+        value_name = "FORMAT",
+        default_value = "text",
+        help_heading = "Logs"
+    )]
+    pub(crate) log_format: LogFormat,
+}
+
+/// How logs are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Run the whole cloud on this machine
+    Up(Up),
+    /// Run the control plane
+    Api(Api),
+    /// Run a host of agents
+    Host(Host),
+    /// Print a host's credential, made from the keys of an API's data directory
+    HostCredential(HostCredential),
+    /// Spawn an agent
+    Spawn(Spawn),
+    /// List agents
+    #[command(visible_alias = "list")]
+    Ls(Ls),
+    /// Show an agent
+    Get(Get),
+    /// Attach to an agent's terminal; Ctrl-P Ctrl-Q detaches
+    Attach(Attach),
+    /// Show an agent's log
+    Logs(Logs),
+    /// End agents and remove their files
+    #[command(visible_alias = "delete")]
+    Rm(Rm),
+    /// List, make and revoke tokens
+    Tokens(Tokens),
+    /// List what agents can be spawned from
+    Images,
+    /// List hosts
+    Hosts,
+    /// Print completions for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Up {
+    /// Address to serve on; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7300")]
+    pub(crate) listen: SocketAddr,
+    /// Where everything durable is kept
+    #[arg(long, value_name = "DIR", default_value = ".claw")]
+    pub(crate) data: PathBuf,
+    /// Do not spawn an agent to look at
+    #[arg(long)]
+    pub(crate) no_demo: bool,
+    /// Open the agent's terminal in the browser
+    #[arg(long)]
+    pub(crate) open: bool,
+    /// Address clients reach this cloud at, when it is another
+    #[arg(long, value_name = "URL")]
+    pub(crate) public_url: Option<String>,
+    /// More origins whose pages may use this cloud
+    #[arg(long, value_name = "ORIGIN")]
+    pub(crate) allow_origin: Vec<String>,
+    #[command(flatten)]
+    pub(crate) images: Images,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Images {
+    /// Offer a component under a name; repeatable
+    #[arg(long = "image", value_name = "NAME=FILE")]
+    pub(crate) images: Vec<String>,
+    /// Most agents this host takes
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) max_agents: u32,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Api {
+    /// Address to serve on
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7300")]
+    pub(crate) listen: SocketAddr,
+    /// Where its store and keys are kept
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Address clients reach it at [default: the one it serves on]
+    #[arg(long, value_name = "URL")]
+    pub(crate) public_url: Option<String>,
+    /// More origins whose pages may use it
+    #[arg(long, value_name = "ORIGIN")]
+    pub(crate) allow_origin: Vec<String>,
+    /// Send clients to the hosts that have a public address
+    #[arg(long)]
+    pub(crate) direct_hosts: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Host {
+    /// Address of the API
+    #[arg(long, value_name = "URL")]
+    pub(crate) api: String,
+    /// Address to serve on
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub(crate) listen: SocketAddr,
+    /// Where its id, images and workspaces are kept
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// File that holds its credential (see `claw host-credential`)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) credential_file: PathBuf,
+    /// Address the API reaches it at [default: the one it serves on]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) address: Option<String>,
+    /// Address clients reach it at, such as wss://h7.example.net
+    #[arg(long, value_name = "URL")]
+    pub(crate) public_url: Option<String>,
+    #[command(flatten)]
+    pub(crate) images: Images,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HostCredential {
+    /// The API's data directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// The host's id
+    #[arg(long, value_name = "HOST", conflicts_with = "host_data")]
+    pub(crate) id: Option<wire::HostId>,
+    /// The host's data directory, which keeps its id
+    #[arg(long, value_name = "DIR")]
+    pub(crate) host_data: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Spawn {
+    /// Name or digest of the image
+    #[arg(default_value = "shell")]
+    pub(crate) image: String,
+    /// Name of the agent
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// JSON for the agent, or @ and a file of it
+    #[arg(long, value_name = "JSON|@FILE")]
+    pub(crate) config: Option<String>,
+    /// Environment variable of the agent; repeatable
+    #[arg(long = "env", short = 'e', value_name = "NAME=VALUE")]
+    pub(crate) env: Vec<String>,
+    /// Pair of your own; repeatable
+    #[arg(long = "metadata", value_name = "KEY=VALUE")]
+    pub(crate) metadata: Vec<String>,
+    /// Memory, MiB
+    #[arg(long, value_name = "MIB")]
+    pub(crate) memory_mib: Option<u32>,
+    /// Workspace, MiB
+    #[arg(long, value_name = "MIB")]
+    pub(crate) disk_mib: Option<u32>,
+    /// Instructions a second
+    #[arg(long, value_name = "N")]
+    pub(crate) fuel_per_second: Option<u64>,
+    /// Longest wall time of one event, seconds; 0 is no limit
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) wall_seconds: Option<u32>,
+    /// End it after this long
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) max_lifetime_seconds: Option<u32>,
+    /// Make it at most once: the same key gives the same agent
+    #[arg(long, value_name = "KEY")]
+    pub(crate) idempotency_key: Option<String>,
+    /// Wait until it runs, at most this many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=60))]
+    pub(crate) wait: u64,
+    /// Do not wait
+    #[arg(long, conflicts_with_all = ["wait", "attach"])]
+    pub(crate) no_wait: bool,
+    /// Attach to its terminal
+    #[arg(long, short = 'a')]
+    pub(crate) attach: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Ls {
+    /// Ended ones too
+    #[arg(long, short = 'a')]
+    pub(crate) all: bool,
+    /// Only these statuses, separated by commas
+    #[arg(long, conflicts_with = "all")]
+    pub(crate) status: Option<String>,
+    /// Only agents of this name
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Only agents with this pair; repeatable
+    #[arg(long = "metadata", value_name = "KEY=VALUE")]
+    pub(crate) metadata: Vec<String>,
+    /// Most agents shown
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) limit: usize,
+    /// Only ids, one a line
+    #[arg(long, short = 'q')]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Get {
+    /// Id or name of the agent
+    pub(crate) agent: String,
+    /// Wait until it has this status
+    #[arg(long, value_name = "STATUS")]
+    pub(crate) wait_for: Option<String>,
+    /// Longest wait, seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=60))]
+    pub(crate) timeout: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Attach {
+    /// Id or name of the agent
+    pub(crate) agent: String,
+    /// Only look
+    #[arg(long)]
+    pub(crate) view: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Logs {
+    /// Id or name of the agent
+    pub(crate) agent: String,
+    /// Wait for more
+    #[arg(long, short = 'f')]
+    pub(crate) follow: bool,
+    /// Only this level and worse: trace, debug, info, warn, error
+    #[arg(long)]
+    pub(crate) level: Option<String>,
+    /// Only entries after this number
+    #[arg(long, value_name = "SEQ")]
+    pub(crate) after: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Rm {
+    /// Ids or names of agents
+    #[arg(required = true)]
+    pub(crate) agents: Vec<String>,
+    /// Wait until they ended, at most this many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=60))]
+    pub(crate) wait: u64,
+    /// Do not wait
+    #[arg(long, conflicts_with = "wait")]
+    pub(crate) no_wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Tokens {
+    #[command(subcommand)]
+    pub(crate) verb: Option<TokensVerb>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokensVerb {
+    /// List tokens
+    Ls,
+    /// Make a token; its secret is shown once
+    Create {
+        /// What it is for
+        name: String,
+        /// What it may do, such as agents:read; repeatable [default: everything but operator]
+        #[arg(long = "scope", value_name = "SCOPE")]
+        scopes: Vec<String>,
+        /// Seconds until it stops working
+        #[arg(long, value_name = "SECONDS")]
+        expires_in: Option<u32>,
+    },
+    /// Revoke a token
+    Rm {
+        /// Which
+        id: wire::TokenId,
+    },
+}
+
+/// Prints completions for a shell.
+pub(crate) fn completions(shell: clap_complete::Shell, out: Output) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "claw", &mut script);
+    out.bytes(&script)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn spawn_takes_the_shell_when_no_image_is_named() {
+        let Verb::Spawn(spawn) = Cli::parse_from(["claw", "spawn", "--attach"]).verb else { panic!() };
+        assert_eq!((spawn.image.as_str(), spawn.wait, spawn.attach), ("shell", 30, true));
+    }
+}
