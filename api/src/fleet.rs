@@ -50,13 +50,23 @@ struct Known {
     host: Host,
     /// When this process last saw its row change, by a clock that never jumps.
     seen: Instant,
+    /// Whether it was heard of since this process began: a row alone takes no agents.
+    present: bool,
+    /// Whether it began to give up what it has; its incarnation takes no more.
+    leaving: bool,
+}
+
+impl Known {
+    fn new(host: Host, seen: Instant, present: bool) -> Self {
+        Self { host, seen, present, leaving: false }
+    }
 }
 
 impl Fleet {
     /// From the store's rows, after a start of this process. Every host gets a full lease from now:
     /// that this process was away says nothing about them.
     pub(crate) fn load(hosts: Vec<Host>, now: Instant) -> Self {
-        let known = hosts.into_iter().map(|host| (host.id, Known { host, seen: now })).collect();
+        let known = hosts.into_iter().map(|host| (host.id, Known::new(host, now, false))).collect();
         Self { known: Mutex::new(known), registered: Notify::new() }
     }
 
@@ -66,7 +76,7 @@ impl Fleet {
 
     /// Adds or replaces a host; the incarnation that was known before.
     pub(crate) fn register(&self, host: Host, now: Instant) -> Option<Incarnation> {
-        let before = self.lock().insert(host.id, Known { host, seen: now });
+        let before = self.lock().insert(host.id, Known::new(host, now, true));
         self.registered.notify_waiters();
         before.map(|known| known.host.incarnation)
     }
@@ -76,16 +86,19 @@ impl Fleet {
         if let Some(known) = self.lock().get_mut(&id).filter(|k| k.host.incarnation == beat.incarnation) {
             let host = &mut known.host;
             (host.seq, host.agents, host.memory_bytes) = (beat.seq, beat.agents, beat.memory_bytes);
-            host.state = if beat.draining { HostState::Draining } else { HostState::Active };
+            known.leaving |= beat.draining;
+            host.state = if known.leaving { HostState::Draining } else { HostState::Active };
             host.renewed_at = at;
             known.seen = now;
+            known.present = true;
         }
     }
 
-    /// Notes that a host gives up what it has, until a renewal says otherwise.
+    /// Notes that a host gives up what it has, until it registers anew.
     pub(crate) fn drain(&self, id: HostId) {
         if let Some(known) = self.lock().get_mut(&id).filter(|k| k.host.state == HostState::Active) {
             known.host.state = HostState::Draining;
+            known.leaving = true;
         }
     }
 
@@ -115,7 +128,7 @@ impl Fleet {
     pub(crate) fn choose(&self, image: &Digest, except: &[HostId]) -> Option<To> {
         let mut known = self.lock();
         let view: Vec<HostView<'_>> =
-            known.values().map(|k| HostView { host: &k.host, in_flight: 0 }).collect();
+            known.values().filter(|k| k.present).map(|k| HostView { host: &k.host, in_flight: 0 }).collect();
         let need = Need { image, avoid: except };
         let id = place::choose(&view, need, |n| rand::random_range(0..n))?;
         let host = &mut known.get_mut(&id)?.host;
@@ -144,7 +157,7 @@ impl Fleet {
 
     /// Whether any host takes agents.
     pub(crate) fn any_active(&self) -> bool {
-        self.lock().values().any(|k| k.host.state == HostState::Active)
+        self.lock().values().any(|k| k.present && k.host.state == HostState::Active)
     }
 
     /// What a spawn's `image` stands for. A host that is away still says what names mean, so that a

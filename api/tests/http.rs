@@ -1,5 +1,10 @@
 //! The API as its clients and hosts see it: over HTTP, with a scripted host in place of a real one.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests are not inside a test function, where clippy allows it"
+)]
+
 #[path = "http/agents.rs"]
 mod agents;
 #[path = "http/contract.rs"]

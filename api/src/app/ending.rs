@@ -93,6 +93,18 @@ impl App {
         if agent.deadline.is_none_or(|at| at > now) {
             return Ok(());
         }
+        let waits = agent.status == Status::Pending && agent.ran && agent.desired == DesiredStatus::Running;
+        if waits && !self.fleet.any_active() {
+            // It ran and its host went away as planned: it waits for one as long as that takes.
+            let patch = Patch {
+                reason: Some(Some(StatusReason::HostDrain)),
+                deadline: Some(None),
+                ..Patch::default()
+            };
+            let expect = Expect { version: Some(agent.version), ..Expect::default() };
+            self.update(agent.id, expect, patch).await?;
+            return Ok(());
+        }
         let Some((to, reason)) = state::overdue(agent.status, agent.desired) else { return Ok(()) };
         tracing::warn!(agent = %agent.id, from = ?agent.status, ?to, "overdue");
         let remains = agent.host.and_then(|host| self.fleet.to(host));
