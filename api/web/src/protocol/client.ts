@@ -39,13 +39,10 @@ export class TerminalClient {
   #link: Link | null = null;
   #hello: Hello | null = null;
   #attached = false;
-  /** Streams asked for on this socket and not yet answered. */
-  readonly #asked = new Set<number>();
   #wantLog = false;
   #inSnapshot = false;
   #attempt = 0;
   #retryAfterMs: number | undefined;
-  #exited = false;
   #freshSession = false;
   #heardAt = 0;
   #pingedAt: number | null = null;
@@ -86,7 +83,6 @@ export class TerminalClient {
   /** Connects again after a stop, when a person asks for it. */
   retry(): void {
     if (this.#view.phase !== "stopped" && this.#view.phase !== "waiting") return;
-    this.#exited = false;
     this.#attempt = 0;
     this.#connect();
   }
@@ -94,7 +90,8 @@ export class TerminalClient {
   /** Typed bytes. False when they were not taken; the screen was told why. */
   type(bytes: Uint8Array): boolean {
     if (bytes.length === 0) return true;
-    const refused = this.#view.role === "viewer" ? "viewer" : this.#over() ? "ended" : null;
+    const over = this.#view.phase === "stopped" || this.#ended();
+    const refused = this.#view.role === "viewer" ? "viewer" : over ? "ended" : null;
     if (refused !== null) {
       this.#screen.notice(refused);
       return false;
@@ -124,8 +121,8 @@ export class TerminalClient {
     if (this.#hello !== null) this.#attachLog(this.#hello);
   }
 
-  #over(): boolean {
-    return this.#exited || this.#view.phase === "stopped" || (this.#view.status !== undefined && isFinal(this.#view.status));
+  #ended(): boolean {
+    return this.#view.status !== undefined && isFinal(this.#view.status);
   }
 
   #change(change: Partial<View>): void {
@@ -171,7 +168,6 @@ export class TerminalClient {
     this.#link = null;
     this.#hello = null;
     this.#attached = false;
-    this.#asked.clear();
     this.#inSnapshot = false;
     this.#pingedAt = null;
     this.#told = null;
@@ -189,9 +185,7 @@ export class TerminalClient {
   }
 
   #closed(code: number): void {
-    if (this.#exited || (this.#view.status !== undefined && isFinal(this.#view.status))) {
-      return this.stop("The agent has ended.");
-    }
+    if (this.#ended()) return this.stop("The agent has ended.");
     const rule = closeRule(code);
     if (rule.after === "stop") return this.stop(rule.why);
     // "Now" is for the first attempt only: a server that keeps closing must not be hammered.
@@ -275,7 +269,6 @@ export class TerminalClient {
         this.#retryAfterMs = control.retry_after_ms;
         return;
       case "exit":
-        this.#exited = true;
         return this.#change({ status: control.status, reason: control.reason });
       case "problem":
         return this.#troubled(control.problem);
@@ -297,7 +290,6 @@ export class TerminalClient {
 
   #attachTerminal(): void {
     const from = this.#streams.get(STREAM_TERMINAL)?.from() ?? "snapshot";
-    this.#asked.add(STREAM_TERMINAL);
     if (this.#hello?.role === "viewer") return this.#send({ type: "attach", stream: STREAM_TERMINAL, from });
     const input_session = this.#env.inputSession(this.#freshSession);
     this.#freshSession = false;
@@ -309,19 +301,18 @@ export class TerminalClient {
     if (info === undefined) return;
     let from = this.#streams.get(STREAM_LOG)?.from() ?? "snapshot";
     if (from === "snapshot") from = { generation: info.generation, offset: info.tail };
-    this.#asked.add(STREAM_LOG);
     this.#send({ type: "attach", stream: STREAM_LOG, from });
   }
 
   #begun(attached: ServerControl & { type: "attached" }): void {
     const position = this.#streams.get(attached.stream);
     if (position === undefined) return;
-    this.#asked.delete(attached.stream);
-    if (position.generation !== attached.generation || position.next !== attached.offset) {
-      position.begin(attached.generation, attached.offset);
-      if (attached.stream === STREAM_LOG) this.#screen.logCut();
+    const goesOn = position.generation === attached.generation && position.next === attached.offset;
+    position.begin(attached.generation, attached.offset);
+    if (attached.stream === STREAM_LOG) {
+      if (!goesOn) this.#screen.logCut();
+      return;
     }
-    if (attached.stream !== STREAM_TERMINAL) return;
     this.#attached = true;
     this.#attempt = 0;
     this.#input.attached(attached.input_seq);
@@ -333,7 +324,6 @@ export class TerminalClient {
   #troubled(problem: Problem): void {
     if (problem.code === "input_session_expired") {
       this.#freshSession = true;
-      this.#input.renumber();
       this.#attached = false;
       return this.#attachTerminal();
     }
@@ -377,7 +367,8 @@ export class TerminalClient {
 
   /** Bytes are missing that no `gap` announced: begin again from the present screen. */
   #hole(stream: number, position: StreamPosition): void {
-    if (this.#asked.has(stream) || position.next === null) return;
+    // Not known means asked for already.
+    if (position.next === null) return;
     position.forget();
     if (stream === STREAM_TERMINAL) this.#attachTerminal();
     else if (this.#hello !== null) this.#attachLog(this.#hello);
@@ -394,7 +385,7 @@ export class TerminalClient {
   }
 
   #acknowledge(stream: number, position: StreamPosition): void {
-    if (this.#hello === null || this.#asked.has(stream)) return;
+    if (this.#hello === null) return;
     const offset = position.takeAck();
     if (offset !== null) this.#send({ type: "ack", stream, offset });
   }

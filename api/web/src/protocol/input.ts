@@ -42,7 +42,7 @@ export class InputQueue {
   /** The server expects `seq` next. What it has is dropped when durable; the rest is sent again. */
   attached(seq: number): void {
     if (!this.#numbered || seq < this.#base) {
-      // A fresh page with an older session's numbers, or a server that lost the session: nothing
+      // A fresh page with an older session's numbers, or a session that was lost or replaced: nothing
       // pending was ever taken under these numbers, so it goes on from where the server is.
       this.#base = seq;
       this.#numbered = true;
@@ -61,13 +61,6 @@ export class InputQueue {
     this.#pending = this.#pending.slice(drop);
     this.#base += drop;
     this.#sent = Math.max(this.#sent, this.#base);
-  }
-
-  /** A new session starts with what is pending at sequence 0. */
-  renumber(): void {
-    this.#base = 0;
-    this.#sent = 0;
-    this.#numbered = false;
   }
 
   /** What to send now, in payloads a frame can hold. */

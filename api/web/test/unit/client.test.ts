@@ -357,3 +357,38 @@ test("a problem before hello explains the close and is no message of its own", a
   rig.socket.open();
   assert.equal(rig.view?.problem, undefined);
 });
+
+test("a socket that is new is told the size again", async () => {
+  const rig = await attached();
+  rig.client.fit(100, 30);
+  await rig.clock.pass(RESIZE_MS);
+  rig.socket.close(1006);
+  await rig.clock.pass(250);
+  rig.socket.open();
+  assert.deepEqual(rig.socket.of("resize"), [{ type: "resize", cols: 100, rows: 30 }]);
+});
+
+test("a snapshot that another one overtook is not acknowledged", async () => {
+  const rig = await attached();
+  rig.slow = true;
+  rig.socket.send(KIND_SNAPSHOT, 900, "old");
+  rig.socket.say({ type: "rewound", stream: 0, generation: 2, offset: 4 });
+  rig.socket.send(KIND_SNAPSHOT, 4, "new");
+  rig.render();
+  assert.deepEqual(rig.socket.of("ack").map((ack) => ack.offset), [4]);
+});
+
+test("the log is cut only where it does not go on", async () => {
+  const rig = await attached();
+  rig.client.openLog();
+  rig.socket.say({ type: "attached", stream: 1, generation: 1, offset: 7, input_seq: 0 });
+  const begun = rig.logCuts;
+  rig.socket.send(KIND_DATA, 7, "half", { stream: 1 });
+  rig.socket.close(1006);
+  await rig.clock.pass(250);
+  rig.socket.hello();
+  rig.socket.say({ type: "attached", stream: 1, generation: 1, offset: 11, input_seq: 0 });
+  assert.equal(rig.logCuts, begun);
+  rig.socket.say({ type: "gap", stream: 1, from: 11, to: 90 });
+  assert.equal(rig.logCuts, begun + 1);
+});

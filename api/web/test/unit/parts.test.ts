@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { BadFrame, backoffMs, decode, encode, HEADER_BYTES, InputQueue, MAX_PAYLOAD, parseControl } from "../../src/protocol.ts";
+import { BadFrame, backoffMs, decode, encode, HEADER_BYTES, InputQueue, MAX_PAYLOAD, parseControl, StreamPosition } from "../../src/protocol.ts";
 import { LineSplitter } from "../../src/protocol/lines.ts";
 import { age, problemText, shortId, statusText } from "../../src/words.ts";
 import { bytes, text } from "./harness.ts";
@@ -91,4 +91,23 @@ test("words for people", () => {
   assert.equal(problemText({ ...problem, code: "invalid_state", detail: "it is starting" }), "That is not possible in its present state. It is starting.");
   assert.equal(problemText({ ...problem, code: "new_code" }), "Conflict.");
   assert.equal(shortId("agt_01J00000000000000000000042"), "agt_…000042");
+});
+
+test("what is durable before it was sent is not sent", () => {
+  const queue = new InputQueue();
+  queue.attached(0);
+  queue.push(bytes("abcdef"));
+  queue.durable(4);
+  assert.deepEqual([...queue.take()], [{ offset: 4, payload: bytes("ef") }]);
+});
+
+test("rendering that belongs to a place before a rollback does not count after it", () => {
+  const position = new StreamPosition();
+  position.begin(1, 0);
+  position.accept(0, bytes("0123456789"));
+  const age = position.age;
+  position.begin(2, 4);
+  assert.equal(position.rendered(10, age), false);
+  assert.equal(position.takeAck(), null);
+  assert.deepEqual(position.from(), { generation: 2, offset: 4 });
 });
