@@ -66,9 +66,9 @@ export class Rig {
     this.pictures = pictures;
   }
 
-  /** A page in a browser profile of its own, watched for errors. */
+  /** A page in a browser profile of its own, watched for errors. Nothing moves, so that pictures and colours are stable. */
   async page(options = {}) {
-    const context = await this.browser.newContext({ viewport: { width: 1180, height: 760 }, ...options });
+    const context = await this.browser.newContext({ viewport: { width: 1180, height: 760 }, reducedMotion: "reduce", ...options });
     context.setDefaultTimeout(15_000);
     const page = await context.newPage();
     this.watch(page);
