@@ -8,7 +8,7 @@ import { parseControl, type ClientControl, type Hello, type ServerControl } from
 import { ConnectError, type Environment, type Link, type Screen, type View } from "./environment.ts";
 import { decode, encode, FLAG_MORE, KIND_DATA, KIND_INPUT, KIND_SNAPSHOT, STREAM_LOG, STREAM_TERMINAL, type Frame } from "./frames.ts";
 import { InputQueue } from "./input.ts";
-import { backoffMs, closeRule } from "./retry.ts";
+import { backoffMs, closeRule, SOON_MS } from "./retry.ts";
 import { StreamPosition } from "./stream.ts";
 
 /** The client pings this often. */
@@ -197,7 +197,8 @@ export class TerminalClient {
     this.#drop();
     const least = this.#retryAfterMs;
     this.#retryAfterMs = undefined;
-    const jitter = backoffMs(this.#attempt, () => this.#env.random());
+    const soon = this.#view.problem?.code === "invalid_state" ? SOON_MS : undefined;
+    const jitter = backoffMs(this.#attempt, () => this.#env.random(), soon);
     const delay = least === 0 ? 0 : Math.max(jitter, least ?? 0);
     this.#attempt += 1;
     this.#change({ phase: "waiting", why, held: this.#input.pending });

@@ -28,8 +28,10 @@ export function closeRule(code: number): Rule {
 
 const FIRST_MS = 250;
 const MOST_MS = 10_000;
+/** Ceiling while an agent is on its way to running, which takes moments. */
+export const SOON_MS = 1_000;
 
 /** Full jitter over an exponential ceiling: clients that lost the same server do not return together. */
-export function backoffMs(attempt: number, random: () => number): number {
-  return Math.round(random() * Math.min(MOST_MS, FIRST_MS * 2 ** Math.min(attempt, 16)));
+export function backoffMs(attempt: number, random: () => number, most = MOST_MS): number {
+  return Math.round(random() * Math.min(most, FIRST_MS * 2 ** Math.min(attempt, 16)));
 }

@@ -353,7 +353,13 @@ test("a problem before hello explains the close and is no message of its own", a
   assert.equal(rig.view?.phase, "waiting");
   assert.equal(rig.view?.problem?.detail, "the agent is pending");
   assert.equal(rig.problems.length, 0);
-  await rig.clock.pass(250);
+  for (let round = 1; round < 8; round += 1) {
+    await rig.clock.pass(1_000);
+    assert.equal(rig.sockets.length, round + 1, "an agent on its way is asked for every second");
+    rig.socket.say({ type: "problem", problem });
+    rig.socket.close(4503);
+  }
+  await rig.clock.pass(1_000);
   rig.socket.open();
   assert.equal(rig.view?.problem, undefined);
 });
