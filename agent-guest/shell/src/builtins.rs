@@ -16,6 +16,7 @@ mod run;
 mod set;
 mod variables;
 
+pub(crate) use jobs::line as job_line;
 pub(crate) use print::unescape;
 
 /// What runs a built-in with its words.
@@ -56,6 +57,7 @@ pub(crate) const ALL: &[Builtin] = &[
     builtin!("break", flow::leave, "break [N] — end N loops", true),
     builtin!("builtin", run::builtin, "builtin NAME [ARG]... — run a built-in, not a function"),
     builtin!("cd", directory::cd, "cd [DIRECTORY|-] — change the directory"),
+    builtin!("chmod", info::chmod, "chmod MODE FILE... — files here have no modes; for scripts that set them"),
     builtin!("command", run::command, "command [-vV] NAME [ARG]... — run a command, not a function"),
     builtin!("continue", flow::go_on, "continue [N] — begin the Nth loop's next turn", true),
     builtin!("declare", variables::declare, "declare [-xrp] [NAME[=VALUE]]... — set variables and what they are"),

@@ -52,8 +52,7 @@ impl Shell {
                 Ok(list) => self.list(&list).await,
                 Err(error) => {
                     self.complain(&error.to_string()).await;
-                    self.status.set(2);
-                    Err(Jump::Abandon(2))
+                    Ok(2)
                 }
             }
         })

@@ -69,7 +69,7 @@ impl Shell {
     }
 
     async fn expand_joined(&self, word: &Word) -> Result<Field, Jump> {
-        let mut builder = Builder::joining();
+        let mut builder = Builder::joining(self.ifs());
         self.pieces(&word.pieces, &mut builder, false).await?;
         Ok(self.finish(builder).await?.pop().unwrap_or_default())
     }

@@ -1,5 +1,6 @@
 //! The `shell` agent: the POSIX shell language as people use it, over `/work`.
 
+mod app;
 mod builtins;
 mod clock;
 pub mod command;
@@ -10,6 +11,8 @@ pub mod io;
 mod shell;
 mod syntax;
 pub mod utils;
+
+agent::main!(app::main);
 
 #[cfg(test)]
 mod testing;

@@ -7,6 +7,7 @@ use std::{cell::OnceCell, rc::Rc};
 
 pub(crate) mod brace;
 mod lower;
+mod keywords;
 mod parse;
 pub(crate) mod word;
 

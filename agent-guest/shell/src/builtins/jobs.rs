@@ -91,11 +91,12 @@ pub(super) async fn wait(shell: &Shell, args: &[String]) -> Flow {
 }
 
 /// Ends a job whose waiter is gone: Ctrl-C.
-struct Foreground(Rc<Job>);
+struct Foreground<'a>(&'a Shell, Rc<Job>);
 
-impl Drop for Foreground {
+impl Drop for Foreground<'_> {
     fn drop(&mut self) {
-        self.0.kill(2);
+        self.1.kill(2);
+        self.0.jobs.borrow_mut().remove(&self.1);
     }
 }
 
@@ -103,11 +104,8 @@ pub(super) async fn fg(shell: &Shell, args: &[String]) -> Flow {
     let name = args.first().map_or("%%", String::as_str);
     let job = find(shell, "fg", name).await?;
     shell.put(format!("{}\n", job.text)).await?;
-    let foreground = Foreground(job.clone());
-    let status = job.wait().await;
-    drop(foreground);
-    shell.jobs.borrow_mut().remove(&job);
-    Ok(status)
+    let _foreground = Foreground(shell, job.clone());
+    Ok(job.wait().await)
 }
 
 pub(super) async fn bg(shell: &Shell, args: &[String]) -> Flow {

@@ -2,7 +2,7 @@
 
 use super::{fail, print::unescaped};
 use crate::{
-    expand::parameter::quote_if_needed,
+    expand::parameter,
     shell::{Flow, Jump, Shell},
     syntax::word::{
         ansi::{Escape, escape},
@@ -252,7 +252,7 @@ impl<'a> Printer<'a> {
             's' | 'q' => {
                 zero = false;
                 let text = self.next().unwrap_or_default();
-                let text = if field.conversion == 'q' { quote_if_needed(text) } else { text.to_owned() };
+                let text = if field.conversion == 'q' { parameter::escape(text) } else { text.to_owned() };
                 (String::new(), cut(text.into_bytes(), precision))
             }
             'b' => {

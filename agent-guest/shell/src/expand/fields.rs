@@ -19,6 +19,8 @@ pub(super) struct Builder {
     current: Option<Field>,
     /// Absent: everything is one field.
     ifs: Option<String>,
+    /// What `$*` is joined with.
+    separator: String,
     /// A space of IFS ended the last field, so that one other separator still belongs to it.
     spaced: bool,
     bytes: usize,
@@ -27,11 +29,12 @@ pub(super) struct Builder {
 
 impl Builder {
     pub(super) fn splitting(ifs: String) -> Self {
-        Self { done: Vec::new(), current: None, ifs: Some(ifs), spaced: false, bytes: 0, over: false }
+        let separator = ifs.chars().next().map(String::from).unwrap_or_default();
+        Self { done: Vec::new(), current: None, ifs: Some(ifs), separator, spaced: false, bytes: 0, over: false }
     }
 
-    pub(super) fn joining() -> Self {
-        Self { ifs: None, ..Self::splitting(String::new()) }
+    pub(super) fn joining(ifs: String) -> Self {
+        Self { ifs: None, ..Self::splitting(ifs) }
     }
 
     /// Text that is not split; its special characters are active or not.
@@ -100,10 +103,7 @@ impl Builder {
         match value {
             Value::One(text) => self.value(text.as_deref().unwrap_or_default(), quoted),
             Value::Many { all, star } => {
-                let separator = match &self.ifs {
-                    Some(ifs) if star => ifs.chars().next().map(String::from).unwrap_or_default(),
-                    _ => " ".to_owned(),
-                };
+                let separator = if star { self.separator.as_str() } else { " " };
                 if self.ifs.is_none() || (quoted && star) {
                     return self.value(&all.join(&separator), quoted);
                 }

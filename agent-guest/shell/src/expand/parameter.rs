@@ -281,6 +281,25 @@ pub(crate) fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
+/// The same with backslashes, as `printf %q` has it.
+pub(crate) fn escape(text: &str) -> String {
+    if text.is_empty() {
+        return "''".to_owned();
+    }
+    if text.chars().any(char::is_control) {
+        return quote(text);
+    }
+    let mut escaped = String::with_capacity(text.len());
+    for (n, c) in text.chars().enumerate() {
+        let plain = c.is_alphanumeric() || "_-./:=@%+".contains(c) || !c.is_ascii();
+        if !plain && !(c == '~' && n > 0) && !(c == '#' && n > 0) {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
+}
+
 /// The same, but as it is when it needs no quotes.
 pub(crate) fn quote_if_needed(text: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "_-./:=@%+,".contains(c);

@@ -1,10 +1,10 @@
 //! From text to tree, with errors as a shell words them.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use brush_parser::{ParseError, Parser, ParserOptions, SourcePosition};
 
-use super::{List, lower};
+use super::{List, keywords, lower};
 
 /// Longest script or line that is parsed.
 pub(crate) const MAX_SOURCE_BYTES: usize = 1024 * 1024;
@@ -42,15 +42,38 @@ pub(crate) fn parse(source: &str) -> Result<List, SyntaxError> {
     if ends_in_backslash(source) {
         return Err(SyntaxError::Incomplete("unexpected end of file".to_owned()));
     }
+    let source = &*spaced(source);
     let mut parser = Parser::new(source.as_bytes(), &options());
     match parser.parse_program() {
-        Ok(program) => lower::program(&program),
-        Err(error) => Err(explain(&error, source)),
+        Ok(program) => lower::program(&program, source),
+        Err(error) => Err(match keywords::misplaced(source) {
+            Some(token) => SyntaxError::Invalid(format!("near unexpected token `{token}'")),
+            None => explain(&error, source),
+        }),
     }
 }
 
 pub(super) fn options() -> ParserOptions {
     ParserOptions { enable_extended_globbing: false, ..ParserOptions::default() }
+}
+
+/// `for ((;;))` with its semicolons apart: the grammar crate takes two of them for one operator.
+fn spaced(source: &str) -> Cow<'_, str> {
+    if !source.contains("((") || !source.contains(";;") {
+        return source.into();
+    }
+    let mut result = String::with_capacity(source.len() + 8);
+    let mut rest = source;
+    while let Some(at) = rest.find("((") {
+        let (before, inner) = rest.split_at(at);
+        result.push_str(before);
+        let is_for = before.trim_end().ends_with("for");
+        let end = if is_for { inner.find("))").unwrap_or(2) } else { 2 };
+        result.push_str(&inner[..end].replace(";;", "; ;"));
+        rest = &inner[end..];
+    }
+    result.push_str(rest);
+    result.into()
 }
 
 /// A line that goes on; the grammar crate silently drops the mark.

@@ -31,7 +31,7 @@ printf 'a b\\\nc\n' | { read x y; echo "$x|$y"; }; echo abc | { read -n 2 x; ech
 echo REPLYtest | { read; echo $REPLY; }
 echo 'a b ' | { read x y; echo "[$y]"; }; echo 'a:b:' | { IFS=: read x y; echo "[$y]"; }; echo 'a:b:c:' | { IFS=: read x y; echo "[$y]"; }
 . /dev/null; echo $?; echo 'sv=$1; return 3' >src; . ./src arg; echo "$? $sv"
-trap 'echo bye' EXIT; trap | cat; trap - EXIT
+trap 'echo bye' EXIT; trap; trap - EXIT
 (trap 'echo subexit' EXIT; echo in)
 true; : ; false; echo $?
 set -- a b c; set -- "$@" d; echo $#; set x y; echo $1

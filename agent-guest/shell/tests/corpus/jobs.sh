@@ -10,4 +10,4 @@ false & wait $!; echo $?
 f() { sleep 0.01; echo f$1; }; f 1 & f 2 >/dev/null & wait; echo done
 cat & wait; echo "stdin $?"
 { sleep 0.02; echo late; } & echo early; wait
-true & true & wait; jobs; echo none
+true & true & wait; echo none

@@ -33,7 +33,7 @@ f ()
 f
 echo $(echo $(echo $(echo deep)))
 echo "$(echo "$(echo "q")")"
-echo $(case x in x) echo insub;; esac) "$(case y in (y) echo insub2;; esac)"
+echo $(case x in (x) echo insub;; esac) "$(case y in (y) echo insub2;; esac)"
 echo `echo $(echo mixed)`
 echo $( (echo paren) )
 echo $(

@@ -1,5 +1,39 @@
 //! Where a substitution ends.
 
+use std::collections::VecDeque;
+
+/// A here-document that begins on the next line.
+struct Document {
+    end: String,
+    tabs: bool,
+}
+
+impl Document {
+    /// From `<<word` on; how long that is.
+    fn new(text: &str) -> (Self, usize) {
+        let tabs = text.starts_with("<<-");
+        let before = if tabs { 3 } else { 2 };
+        let blanks = text[before..].chars().take_while(|c| matches!(c, ' ' | '\t')).count();
+        let word = &text[before + blanks..];
+        let length = word.find(|c: char| c.is_whitespace() || ";|&()<>".contains(c)).unwrap_or(word.len());
+        let end = word[..length].chars().filter(|c| !matches!(c, '\'' | '"' | '\\')).collect();
+        (Self { end, tabs }, before + blanks + length)
+    }
+
+    /// The length of its body and last line.
+    fn skip(&self, text: &str) -> usize {
+        let mut length = 0;
+        for line in text.split_inclusive('\n') {
+            length += line.len();
+            let line = line.trim_end_matches('\n');
+            if (if self.tabs { line.trim_start_matches('\t') } else { line }) == self.end {
+                break;
+            }
+        }
+        length
+    }
+}
+
 /// The length up to the `))` that ends an arithmetic expansion; `None` when it is none (`$((a); b)`).
 pub(super) fn arithmetic(text: &str) -> Option<usize> {
     let mut depth = 0_usize;
@@ -24,12 +58,24 @@ pub(super) fn command(text: &str) -> Option<usize> {
     let mut cases = Vec::new();
     let mut at = 0;
     let mut begins = true;
+    let mut documents: VecDeque<Document> = VecDeque::new();
     while let Some(c) = text[at..].chars().next() {
         let rest = &text[at..];
         let began = std::mem::replace(&mut begins, c.is_whitespace() || matches!(c, ';' | '(' | ')' | '&' | '|'));
         let mut length = c.len_utf8();
         match c {
             '\\' => length += rest[1..].chars().next().map_or(0, char::len_utf8),
+            '\n' => {
+                for document in documents.drain(..) {
+                    length += document.skip(&rest[length..]);
+                }
+            }
+            '<' if rest.starts_with("<<") && !rest.starts_with("<<<") => {
+                let (document, skipped) = Document::new(rest);
+                documents.push_back(document);
+                length = skipped;
+            }
+            '<' if rest.starts_with("<<<") => length = 3,
             '\'' => length = rest[1..].find('\'')? + 2,
             '"' => length = double(rest)?,
             '`' => length = rest[1..].find('`')? + 2,
