@@ -29,7 +29,26 @@ pub mod filesystem {
     wasmtime::component::bindgen!({
         path: "../wit/workspace",
         world: "workspace",
-        imports: { default: trappable },
+        imports: {
+            // What may wait for the disk ends the guest's turn when it did.
+            "wasi:filesystem/types.[method]descriptor.set-size": async | trappable,
+            "wasi:filesystem/types.[method]descriptor.set-times": async | trappable,
+            "wasi:filesystem/types.[method]descriptor.read": async | trappable,
+            "wasi:filesystem/types.[method]descriptor.write": async | trappable,
+            "wasi:filesystem/types.[method]descriptor.read-directory": async | trappable,
+            "wasi:filesystem/types.[method]descriptor.create-directory-at": async | trappable,
+            "wasi:filesystem/types.[method]descriptor.stat-at": async | trappable,
+            "wasi:filesystem/types.[method]descriptor.set-times-at": async | trappable,
+            "wasi:filesystem/types.[method]descriptor.open-at": async | trappable,
+            "wasi:filesystem/types.[method]descriptor.readlink-at": async | trappable,
+            "wasi:filesystem/types.[method]descriptor.remove-directory-at": async | trappable,
+            "wasi:filesystem/types.[method]descriptor.rename-at": async | trappable,
+            "wasi:filesystem/types.[method]descriptor.symlink-at": async | trappable,
+            "wasi:filesystem/types.[method]descriptor.unlink-file-at": async | trappable,
+            "wasi:filesystem/types.[method]descriptor.metadata-hash-at": async | trappable,
+            "wasi:filesystem/types.[method]directory-entry-stream.read-directory-entry": async | trappable,
+            default: trappable,
+        },
         trappable_error_type: {
             "wasi:filesystem/types.error-code" => crate::workspace::wasi::FsError,
         },

@@ -5,7 +5,8 @@
 //! ([`wasi`]) and the host's own ([`Workspace::read`] and its neighbours) share the accounts.
 //!
 //! - Operations run on the calling thread, in pieces of at most [`MAX_PIECE_BYTES`]: guests have
-//!   threads of their own, and the page cache answers in microseconds.
+//!   threads of their own, and the page cache answers in microseconds. When the disk does not, the
+//!   guest's turn ends ([`Workspace::take_time`] is what its calls cost).
 //! - `sync` and `sync-data` succeed at once: durability is what checkpoints give, not the disk of a
 //!   host that may be gone in a minute.
 //! - There are no hard links (a file's bytes are counted once) and no absolute link targets.
@@ -16,6 +17,7 @@ mod error;
 mod file;
 mod files;
 mod ledger;
+mod pace;
 mod path;
 mod stat;
 #[cfg(test)]
@@ -27,6 +29,7 @@ use std::hash::RandomState;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
 
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, DirBuilder, DirBuilderExt};
@@ -37,6 +40,7 @@ pub use ledger::{Quota, Usage};
 pub use wasi::{WorkspaceView, add_to_linker};
 
 use ledger::Ledger;
+use pace::Pace;
 use tree::Tree;
 
 /// Bytes of one path, as the kernel's own bound.
@@ -64,6 +68,7 @@ pub struct Workspace {
     tree: Arc<Tree>,
     /// What the guest holds open, of [`MAX_DESCRIPTORS`].
     descriptors: Arc<AtomicUsize>,
+    pace: Arc<Pace>,
     /// Key of the identities that guests see instead of inode numbers.
     identity: RandomState,
 }
@@ -89,8 +94,14 @@ impl Workspace {
             incoming.remove_file(entry?.file_name())?;
         }
         let usage = count::count(&root)?;
+        let quota = Quota { files: quota.files.min(MAX_COUNTED), ..quota };
         let tree = Tree::new(root, incoming, Ledger::new(quota, usage))?;
-        Ok(Self { tree: Arc::new(tree), descriptors: Arc::default(), identity: RandomState::new() })
+        Ok(Self {
+            tree: Arc::new(tree),
+            descriptors: Arc::default(),
+            pace: Arc::default(),
+            identity: RandomState::new(),
+        })
     }
 
     /// What it may hold.
@@ -103,6 +114,13 @@ impl Workspace {
     #[must_use]
     pub fn usage(&self) -> Usage {
         self.tree.ledger.usage()
+    }
+
+    /// How long the guest's calls took since this was last asked: its owner meters that like fuel.
+    /// Calls that take long let other agents go first by themselves.
+    #[must_use]
+    pub fn take_time(&self) -> Duration {
+        self.pace.take()
     }
 
     /// A place among the guest's descriptors, given back when dropped.

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 use wasmtime::component::{Resource, ResourceTable};
+use wasmtime_wasi_io::poll::Pollable as _;
 use wasmtime_wasi_io::streams::{DynOutputStream, StreamError};
 
 use super::wasi::{Descriptor, FsError, WorkspaceView};
@@ -66,7 +67,7 @@ impl Guest {
         how: OpenFlags,
         flags: DescriptorFlags,
     ) -> Result<Fd, ErrorCode> {
-        coded(self.view().open_at(fd, PathFlags::SYMLINK_FOLLOW, path.to_owned(), how, flags))
+        coded(run(self.view().open_at(fd, PathFlags::SYMLINK_FOLLOW, path.to_owned(), how, flags)))
     }
 
     fn create(&mut self, path: &str) -> Result<Fd, ErrorCode> {
@@ -101,7 +102,7 @@ impl Guest {
         let fd = self.open(path, OpenFlags::empty(), READ)?;
         let mut bytes = Vec::new();
         let result = loop {
-            let (piece, end) = match coded(self.view().read(borrow(&fd), u64::MAX, bytes.len() as u64)) {
+            let (piece, end) = match coded(run(self.view().read(borrow(&fd), u64::MAX, bytes.len() as u64))) {
                 Ok(read) => read,
                 Err(code) => break Err(code),
             };
@@ -115,49 +116,49 @@ impl Guest {
     }
 
     fn write(&mut self, fd: &Fd, offset: u64, bytes: &[u8]) -> Result<u64, ErrorCode> {
-        coded(self.view().write(borrow(fd), bytes.to_vec(), offset))
+        coded(run(self.view().write(borrow(fd), bytes.to_vec(), offset)))
     }
 
     fn set_size(&mut self, fd: &Fd, size: u64) -> Result<(), ErrorCode> {
-        coded(self.view().set_size(borrow(fd), size))
+        coded(run(self.view().set_size(borrow(fd), size)))
     }
 
     fn mkdir(&mut self, path: &str) -> Result<(), ErrorCode> {
         let work = self.work();
-        coded(self.view().create_directory_at(work, path.to_owned()))
+        coded(run(self.view().create_directory_at(work, path.to_owned())))
     }
 
     fn rmdir(&mut self, path: &str) -> Result<(), ErrorCode> {
         let work = self.work();
-        coded(self.view().remove_directory_at(work, path.to_owned()))
+        coded(run(self.view().remove_directory_at(work, path.to_owned())))
     }
 
     fn unlink(&mut self, path: &str) -> Result<(), ErrorCode> {
         let work = self.work();
-        coded(self.view().unlink_file_at(work, path.to_owned()))
+        coded(run(self.view().unlink_file_at(work, path.to_owned())))
     }
 
     fn rename(&mut self, from: &str, to: &str) -> Result<(), ErrorCode> {
         let (a, b) = (self.work(), self.work());
-        coded(self.view().rename_at(a, from.to_owned(), b, to.to_owned()))
+        coded(run(self.view().rename_at(a, from.to_owned(), b, to.to_owned())))
     }
 
     fn symlink(&mut self, target: &str, path: &str) -> Result<(), ErrorCode> {
         let work = self.work();
-        coded(self.view().symlink_at(work, target.to_owned(), path.to_owned()))
+        coded(run(self.view().symlink_at(work, target.to_owned(), path.to_owned())))
     }
 
     fn stat(&mut self, path: &str, flags: PathFlags) -> Result<DescriptorStat, ErrorCode> {
         let work = self.work();
-        coded(self.view().stat_at(work, flags, path.to_owned()))
+        coded(run(self.view().stat_at(work, flags, path.to_owned())))
     }
 
     /// Sorted names of an open directory.
     fn names(&mut self, fd: Fd) -> Result<Vec<String>, ErrorCode> {
-        let stream = coded(self.view().read_directory(fd))?;
+        let stream = coded(run(self.view().read_directory(fd)))?;
         let mut names = Vec::new();
         let result = loop {
-            match coded(self.view().read_directory_entry(Resource::new_borrow(stream.rep()))) {
+            match coded(run(self.view().read_directory_entry(Resource::new_borrow(stream.rep())))) {
                 Ok(Some(entry)) => names.push(entry.name),
                 Ok(None) => break Ok(()),
                 Err(code) => break Err(code),
@@ -180,6 +181,7 @@ impl Guest {
         };
         let result = pieces.iter().try_for_each(|piece| {
             let out: &mut DynOutputStream = self.table.get_mut(&stream).unwrap();
+            run(out.ready());
             assert!(out.check_write().unwrap() >= piece.len());
             match out.write(piece.to_vec().into()) {
                 Ok(()) => Ok(()),
@@ -197,6 +199,17 @@ impl Guest {
             self.table.delete(error).unwrap();
             code.unwrap()
         })
+    }
+}
+
+/// To its end: what a file call waits for is its next turn.
+fn run<T>(call: impl Future<Output = T>) -> T {
+    let mut call = std::pin::pin!(call);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    loop {
+        if let std::task::Poll::Ready(done) = call.as_mut().poll(&mut context) {
+            return done;
+        }
     }
 }
 

@@ -21,23 +21,23 @@ fn the_top_holds_the_workspace_alone() {
     for path in ["work/f", "./work/./f", "../work/f"] {
         let top = guest.top();
         let fd = guest.open_from(top, path, OpenFlags::empty(), READ).unwrap();
-        assert_eq!(coded(guest.view().read(fd, 10, 0)).unwrap().0, b"x", "{path}");
+        assert_eq!(coded(run(guest.view().read(fd, 10, 0))).unwrap().0, b"x", "{path}");
     }
     let top = guest.top();
-    let stat = coded(guest.view().stat_at(top, PathFlags::empty(), "work".to_owned())).unwrap();
+    let stat = coded(run(guest.view().stat_at(top, PathFlags::empty(), "work".to_owned()))).unwrap();
     assert_eq!(stat.type_, DescriptorType::Directory);
     let (top, other) = (guest.top(), guest.top());
     assert_eq!(guest.open_from(top, "x", OpenFlags::CREATE, WRITE).err(), Some(ErrorCode::ReadOnly));
-    assert_eq!(coded(guest.view().create_directory_at(other, "x".to_owned())), Err(ErrorCode::ReadOnly));
+    assert_eq!(coded(run(guest.view().create_directory_at(other, "x".to_owned()))), Err(ErrorCode::ReadOnly));
     let top = guest.top();
     assert_eq!(guest.open_from(top, "etc/passwd", OpenFlags::empty(), READ).err(), Some(ErrorCode::NoEntry));
     let top = guest.top();
-    assert_eq!(coded(guest.view().create_directory_at(top, "work".to_owned())), Err(ErrorCode::Exist));
+    assert_eq!(coded(run(guest.view().create_directory_at(top, "work".to_owned()))), Err(ErrorCode::Exist));
     // The workspace itself can be neither removed nor moved.
     let top = guest.top();
-    assert!(coded(guest.view().remove_directory_at(top, "work".to_owned())).is_err());
+    assert!(coded(run(guest.view().remove_directory_at(top, "work".to_owned()))).is_err());
     let (top, work) = (guest.top(), guest.work());
-    assert!(coded(guest.view().rename_at(top, "work".to_owned(), work, "sub".to_owned())).is_err());
+    assert!(coded(run(guest.view().rename_at(top, "work".to_owned(), work, "sub".to_owned()))).is_err());
     assert_eq!(guest.get("f").unwrap(), b"x");
 }
 
@@ -55,11 +55,11 @@ fn descriptors_do_what_they_were_opened_for() {
     );
     assert_eq!(coded(guest.view().get_flags(borrow(&reader))), Ok(READ));
     let writer = guest.open("f", OpenFlags::empty(), WRITE).unwrap();
-    assert_eq!(coded(guest.view().read(borrow(&writer), 1, 0)), Err(ErrorCode::BadDescriptor));
+    assert_eq!(coded(run(guest.view().read(borrow(&writer), 1, 0))), Err(ErrorCode::BadDescriptor));
     assert_eq!(coded(guest.view().read_via_stream(borrow(&writer), 0)).err(), Some(ErrorCode::BadDescriptor));
     guest.mkdir("d").unwrap();
     let dir = guest.open("d", OpenFlags::empty(), READ).unwrap();
-    assert_eq!(coded(guest.view().read(borrow(&dir), 1, 0)), Err(ErrorCode::IsDirectory));
+    assert_eq!(coded(run(guest.view().read(borrow(&dir), 1, 0))), Err(ErrorCode::IsDirectory));
     assert_eq!(guest.open("d", OpenFlags::empty(), WRITE).err(), Some(ErrorCode::IsDirectory));
     assert_eq!(guest.open("f", OpenFlags::DIRECTORY, READ).err(), Some(ErrorCode::NotDirectory));
     assert_eq!(guest.open("f/x", OpenFlags::empty(), READ).err(), Some(ErrorCode::NotDirectory));
@@ -88,10 +88,10 @@ fn reads_come_in_pieces_and_end() {
     guest.put("f", &content).unwrap();
     assert_eq!(guest.get("f").unwrap(), content);
     let fd = guest.open("f", OpenFlags::empty(), READ).unwrap();
-    let (piece, end) = coded(guest.view().read(borrow(&fd), u64::MAX, 0)).unwrap();
+    let (piece, end) = coded(run(guest.view().read(borrow(&fd), u64::MAX, 0))).unwrap();
     assert_eq!((piece.len(), end), (64 * 1024, false));
-    assert_eq!(coded(guest.view().read(borrow(&fd), 1, u64::MAX)), Ok((Vec::new(), true)));
-    assert_eq!(coded(guest.view().read(borrow(&fd), 0, 0)), Ok((Vec::new(), false)));
+    assert_eq!(coded(run(guest.view().read(borrow(&fd), 1, u64::MAX))), Ok((Vec::new(), true)));
+    assert_eq!(coded(run(guest.view().read(borrow(&fd), 0, 0))), Ok((Vec::new(), false)));
     let stream = coded(guest.view().read_via_stream(borrow(&fd), 150_000)).unwrap();
     // The stream holds the file: closing its descriptor and deleting its name do not matter.
     guest.close(fd);
@@ -100,6 +100,7 @@ fn reads_come_in_pieces_and_end() {
     let mut read = Vec::new();
     let end = loop {
         let input: &mut DynInputStream = guest.table.get_mut(&stream).unwrap();
+        run(input.ready());
         match input.read(usize::MAX) {
             Ok(piece) => read.extend(piece),
             Err(error) => break error,
@@ -118,7 +119,42 @@ fn a_stream_that_ignores_its_permit_traps() {
     let fd = guest.create("f").unwrap();
     let stream = coded(guest.view().append_via_stream(fd)).unwrap();
     let out = guest.table.get_mut(&stream).unwrap();
+    assert_eq!(out.check_write().unwrap(), 64 * 1024);
+    out.write(b"x".as_slice().into()).unwrap();
+    // One permit, one write.
+    assert!(matches!(out.write(b"y".as_slice().into()), Err(StreamError::Trap(_))));
+    out.check_write().unwrap();
     assert!(matches!(out.write(vec![0; 64 * 1024 + 1].into()), Err(StreamError::Trap(_))));
+}
+
+#[test]
+fn calls_take_turns() {
+    let (_dir, workspace) = fresh(ROOMY);
+    let mut guest = Guest::of(&workspace);
+    let fd = guest.create("f").unwrap();
+    let writer = coded(guest.view().append_via_stream(borrow(&fd))).unwrap();
+    let _ = workspace.take_time();
+    // More than any number of others' slices.
+    workspace.pace.time(|| {
+        let begun = std::time::Instant::now();
+        while begun.elapsed().as_micros() < 300 {}
+    });
+    let taken = workspace.take_time();
+    assert!(taken.as_micros() >= 300, "{taken:?}");
+    assert!(workspace.take_time().is_zero(), "told once");
+    let out = guest.table.get_mut(&writer).unwrap();
+    // The turn is over: no more until the guest has waited, which lets others go first.
+    assert_eq!(out.check_write().unwrap(), 0);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    {
+        let mut waiting = std::pin::pin!(out.ready());
+        assert!(waiting.as_mut().poll(&mut context).is_pending());
+        assert!(waiting.as_mut().poll(&mut context).is_ready());
+    }
+    let out = guest.table.get_mut(&writer).unwrap();
+    assert_eq!(out.check_write().unwrap(), 64 * 1024);
+    out.write(b"x".as_slice().into()).unwrap();
+    assert!(!workspace.take_time().is_zero());
 }
 
 #[test]
@@ -199,7 +235,7 @@ fn directories_are_nested_so_deep() {
     // Nor from a descriptor whose directory went deeper since.
     let t = guest.open("t", OpenFlags::DIRECTORY, READ).unwrap();
     guest.rename("t", &format!("{parent}/t")).unwrap();
-    assert_eq!(coded(guest.view().create_directory_at(t, "v".to_owned())), Err(ErrorCode::NameTooLong));
+    assert_eq!(coded(run(guest.view().create_directory_at(t, "v".to_owned()))), Err(ErrorCode::NameTooLong));
     drop(guest);
     let again = Workspace::open(dir.path(), ROOMY).unwrap();
     assert_eq!(again.usage(), workspace.usage());
@@ -233,31 +269,31 @@ fn times_are_set_and_bounded() {
         stat.data_modification_timestamp.map(|time| (time.seconds, time.nanoseconds))
     };
     let fd = guest.open("f", OpenFlags::empty(), READ).unwrap();
-    coded(guest.view().set_times(borrow(&fd), NewTimestamp::NoChange, at(1_000))).unwrap();
+    coded(run(guest.view().set_times(borrow(&fd), NewTimestamp::NoChange, at(1_000)))).unwrap();
     assert_eq!(modified(&mut guest, "f"), Some((1_000, 5)));
     for path in ["f", "d", "l"] {
         let work = guest.work();
-        let set = guest.view().set_times_at(work, PathFlags::empty(), path.to_owned(), at(7), at(2_000));
+        let set = run(guest.view().set_times_at(work, PathFlags::empty(), path.to_owned(), at(7), at(2_000)));
         coded(set).unwrap();
         assert_eq!(modified(&mut guest, path), Some((2_000, 5)), "{path}");
     }
     // Through the link.
     let work = guest.work();
     let follow = PathFlags::SYMLINK_FOLLOW;
-    coded(guest.view().set_times_at(work, follow, "l".to_owned(), NewTimestamp::NoChange, at(3_000)))
+    coded(run(guest.view().set_times_at(work, follow, "l".to_owned(), NewTimestamp::NoChange, at(3_000))))
         .unwrap();
     assert_eq!((modified(&mut guest, "f"), modified(&mut guest, "l")), (Some((3_000, 5)), Some((2_000, 5))));
-    coded(guest.view().set_times(borrow(&fd), NewTimestamp::NoChange, NewTimestamp::Now)).unwrap();
+    coded(run(guest.view().set_times(borrow(&fd), NewTimestamp::NoChange, NewTimestamp::Now))).unwrap();
     assert!(modified(&mut guest, "f").unwrap().0 > 1_000_000);
     let never = NewTimestamp::Timestamp(Datetime { seconds: u64::MAX, nanoseconds: 0 });
-    assert_eq!(coded(guest.view().set_times(borrow(&fd), never, never)), Err(ErrorCode::Invalid));
+    assert_eq!(coded(run(guest.view().set_times(borrow(&fd), never, never))), Err(ErrorCode::Invalid));
     let none = NewTimestamp::Timestamp(Datetime { seconds: 0, nanoseconds: 1_000_000_000 });
-    assert_eq!(coded(guest.view().set_times(borrow(&fd), none, none)), Err(ErrorCode::Invalid));
+    assert_eq!(coded(run(guest.view().set_times(borrow(&fd), none, none))), Err(ErrorCode::Invalid));
     // The latest the disk may be asked for: it answers, whatever it makes of it.
     let latest = NewTimestamp::Timestamp(Datetime { seconds: i64::MAX as u64, nanoseconds: 999_999_999 });
-    let _ = coded(guest.view().set_times(borrow(&fd), latest, latest));
+    let _ = coded(run(guest.view().set_times(borrow(&fd), latest, latest)));
     let work = guest.work();
-    let _ = coded(guest.view().set_times_at(work, PathFlags::empty(), "f".to_owned(), latest, latest));
+    let _ = coded(run(guest.view().set_times_at(work, PathFlags::empty(), "f".to_owned(), latest, latest)));
     guest.stat("f", PathFlags::empty()).unwrap();
 }
 
@@ -269,7 +305,8 @@ fn identity_follows_the_file() {
     guest.put("g", b"x").unwrap();
     let hash = |guest: &mut Guest, path: &str| {
         let work = guest.work();
-        let hash = coded(guest.view().metadata_hash_at(work, PathFlags::empty(), path.to_owned())).unwrap();
+        let hash =
+            coded(run(guest.view().metadata_hash_at(work, PathFlags::empty(), path.to_owned()))).unwrap();
         (hash.lower, hash.upper)
     };
     let before = hash(&mut guest, "f");
@@ -313,7 +350,8 @@ fn a_bad_handle_traps() {
     let mut guest = Guest::of(&workspace);
     let stray: Fd = Resource::new_borrow(4711);
     assert!(matches!(guest.view().sync(borrow(&stray)), Err(FsError::Trap(_))));
-    assert!(matches!(guest.view().read(borrow(&stray), 1, 0), Err(FsError::Trap(_))));
-    let refused = guest.view().open_at(stray, PathFlags::empty(), "f".to_owned(), OpenFlags::empty(), READ);
+    assert!(matches!(run(guest.view().read(borrow(&stray), 1, 0)), Err(FsError::Trap(_))));
+    let refused =
+        run(guest.view().open_at(stray, PathFlags::empty(), "f".to_owned(), OpenFlags::empty(), READ));
     assert!(matches!(refused, Err(FsError::Trap(_))));
 }

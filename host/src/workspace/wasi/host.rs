@@ -58,7 +58,8 @@ impl types::HostDescriptor for WorkspaceView<'_> {
         fd: Resource<Descriptor>,
         offset: u64,
     ) -> FsResult<Resource<DynInputStream>> {
-        let stream: DynInputStream = Box::new(Reader::new(self.table.get(&fd)?.readable()?, offset));
+        let stream: DynInputStream =
+            Box::new(Reader::new(self.table.get(&fd)?.readable()?, &self.workspace.pace, offset));
         Ok(self.table.push(stream)?)
     }
 
@@ -69,14 +70,14 @@ impl types::HostDescriptor for WorkspaceView<'_> {
     ) -> FsResult<Resource<DynOutputStream>> {
         let file = self.table.get(&fd)?.writable()?;
         file.check_room(Some(offset))?;
-        let stream: DynOutputStream = Box::new(Writer::at(file, offset));
+        let stream: DynOutputStream = Box::new(Writer::new(file, &self.workspace.pace, Some(offset)));
         Ok(self.table.push(stream)?)
     }
 
     fn append_via_stream(&mut self, fd: Resource<Descriptor>) -> FsResult<Resource<DynOutputStream>> {
         let file = self.table.get(&fd)?.writable()?;
         file.check_room(None)?;
-        let stream: DynOutputStream = Box::new(Writer::append(file));
+        let stream: DynOutputStream = Box::new(Writer::new(file, &self.workspace.pace, None));
         Ok(self.table.push(stream)?)
     }
 
@@ -110,64 +111,78 @@ impl types::HostDescriptor for WorkspaceView<'_> {
         })
     }
 
-    fn set_size(&mut self, fd: Resource<Descriptor>, size: u64) -> FsResult<()> {
-        Ok(self.table.get(&fd)?.writable()?.set_size(size)?)
+    async fn set_size(&mut self, fd: Resource<Descriptor>, size: u64) -> FsResult<()> {
+        self.timed(|view| Ok(view.table.get(&fd)?.writable()?.set_size(size)?)).await
     }
 
-    fn set_times(
+    async fn set_times(
         &mut self,
         fd: Resource<Descriptor>,
         accessed: NewTimestamp,
         modified: NewTimestamp,
     ) -> FsResult<()> {
-        let (accessed, modified) = (new_time(accessed)?, new_time(modified)?);
-        match &self.table.get(&fd)?.node {
-            Node::File(file, _) => {
-                let times =
-                    Timestamps { last_access: timespec(accessed)?, last_modification: timespec(modified)? };
-                rustix::fs::futimens(file.as_file(), &times).map_err(WorkspaceError::from)?;
+        self.timed(|view| {
+            let (accessed, modified) = (new_time(accessed)?, new_time(modified)?);
+            match &view.table.get(&fd)?.node {
+                Node::File(file, _) => {
+                    let times = Timestamps {
+                        last_access: timespec(accessed)?,
+                        last_modification: timespec(modified)?,
+                    };
+                    rustix::fs::futimens(file.as_file(), &times).map_err(WorkspaceError::from)?;
+                }
+                Node::Dir(dir) => dir.set_times(".", accessed.map(spec), modified.map(spec))?,
+                Node::Top => return Err(WorkspaceError::ReadOnly.into()),
             }
-            Node::Dir(dir) => dir.set_times(".", accessed.map(spec), modified.map(spec))?,
-            Node::Top => return Err(WorkspaceError::ReadOnly.into()),
-        }
-        Ok(())
+            Ok(())
+        })
+        .await
     }
 
-    fn read(&mut self, fd: Resource<Descriptor>, len: u64, offset: u64) -> FsResult<(Vec<u8>, bool)> {
-        let bytes = self.table.get(&fd)?.readable()?.read_at(offset, len)?;
-        let end = bytes.is_empty() && len > 0;
-        Ok((bytes, end))
+    async fn read(&mut self, fd: Resource<Descriptor>, len: u64, offset: u64) -> FsResult<(Vec<u8>, bool)> {
+        self.timed(|view| {
+            let bytes = view.table.get(&fd)?.readable()?.read_at(offset, len)?;
+            let end = bytes.is_empty() && len > 0;
+            Ok((bytes, end))
+        })
+        .await
     }
 
-    fn write(&mut self, fd: Resource<Descriptor>, bytes: Vec<u8>, offset: u64) -> FsResult<u64> {
-        Ok(self.table.get(&fd)?.writable()?.write_at(offset, &bytes)? as u64)
+    async fn write(&mut self, fd: Resource<Descriptor>, bytes: Vec<u8>, offset: u64) -> FsResult<u64> {
+        self.timed(|view| Ok(view.table.get(&fd)?.writable()?.write_at(offset, &bytes)? as u64)).await
     }
 
-    fn read_directory(&mut self, fd: Resource<Descriptor>) -> FsResult<Resource<Entries>> {
-        let entries = Entries::of(&self.table.get(&fd)?.node, self.workspace.slot()?)?;
-        Ok(self.table.push(entries)?)
+    async fn read_directory(&mut self, fd: Resource<Descriptor>) -> FsResult<Resource<Entries>> {
+        self.timed(|view| {
+            let entries = Entries::of(&view.table.get(&fd)?.node, view.workspace.slot()?)?;
+            Ok(view.table.push(entries)?)
+        })
+        .await
     }
 
-    fn create_directory_at(&mut self, fd: Resource<Descriptor>, path: String) -> FsResult<()> {
-        let tree = &self.workspace.tree;
-        let (dir, path) = self.table.get(&fd)?.change(&tree.root, path::of_guest(&path)?)?;
-        Ok(tree.create_dir(dir, path)?)
+    async fn create_directory_at(&mut self, fd: Resource<Descriptor>, path: String) -> FsResult<()> {
+        self.timed(|view| {
+            let tree = &view.workspace.tree;
+            let (dir, path) = view.table.get(&fd)?.change(&tree.root, path::of_guest(&path)?)?;
+            Ok(tree.create_dir(dir, path)?)
+        })
+        .await
     }
 
     fn stat(&mut self, fd: Resource<Descriptor>) -> FsResult<DescriptorStat> {
         Ok(stat_of(node_stat(&self.table.get(&fd)?.node)?))
     }
 
-    fn stat_at(
+    async fn stat_at(
         &mut self,
         fd: Resource<Descriptor>,
         flags: PathFlags,
         path: String,
     ) -> FsResult<DescriptorStat> {
-        Ok(stat_of(self.look(&fd, flags, &path)?))
+        self.timed(|view| Ok(stat_of(view.look(&fd, flags, &path)?))).await
     }
 
-    fn set_times_at(
+    async fn set_times_at(
         &mut self,
         fd: Resource<Descriptor>,
         flags: PathFlags,
@@ -175,16 +190,19 @@ impl types::HostDescriptor for WorkspaceView<'_> {
         accessed: NewTimestamp,
         modified: NewTimestamp,
     ) -> FsResult<()> {
-        let follow = flags.contains(PathFlags::SYMLINK_FOLLOW);
-        let (accessed, modified) = (new_time(accessed)?.map(spec), new_time(modified)?.map(spec));
-        let path = path::of_guest(&path)?;
-        let (dir, path) = self.table.get(&fd)?.change(&self.workspace.tree.root, path)?;
-        match Tree::stat(dir, path, follow)?.kind {
-            Kind::Special(_) => return Err(WorkspaceError::Special.into()),
-            _ if follow => dir.set_times(path, accessed, modified)?,
-            _ => dir.set_symlink_times(path, accessed, modified)?,
-        }
-        Ok(())
+        self.timed(|view| {
+            let follow = flags.contains(PathFlags::SYMLINK_FOLLOW);
+            let (accessed, modified) = (new_time(accessed)?.map(spec), new_time(modified)?.map(spec));
+            let path = path::of_guest(&path)?;
+            let (dir, path) = view.table.get(&fd)?.change(&view.workspace.tree.root, path)?;
+            match Tree::stat(dir, path, follow)?.kind {
+                Kind::Special(_) => return Err(WorkspaceError::Special.into()),
+                _ if follow => dir.set_times(path, accessed, modified)?,
+                _ => dir.set_symlink_times(path, accessed, modified)?,
+            }
+            Ok(())
+        })
+        .await
     }
 
     fn link_at(
@@ -200,7 +218,7 @@ impl types::HostDescriptor for WorkspaceView<'_> {
         Err(WorkspaceError::Unsupported.into())
     }
 
-    fn open_at(
+    async fn open_at(
         &mut self,
         fd: Resource<Descriptor>,
         path_flags: PathFlags,
@@ -208,76 +226,94 @@ impl types::HostDescriptor for WorkspaceView<'_> {
         open: OpenFlags,
         flags: DescriptorFlags,
     ) -> FsResult<Resource<Descriptor>> {
-        let how = How {
-            write: flags.contains(DescriptorFlags::WRITE),
-            create: open.contains(OpenFlags::CREATE),
-            exclusive: open.contains(OpenFlags::EXCLUSIVE),
-            truncate: open.contains(OpenFlags::TRUNCATE),
-            directory: open.contains(OpenFlags::DIRECTORY),
-            follow: path_flags.contains(PathFlags::SYMLINK_FOLLOW),
-        };
-        let path = path::of_guest(&path)?;
-        let slot = self.workspace.slot()?;
-        let tree = &self.workspace.tree;
-        let from = self.table.get(&fd)?;
-        let place = if how.create {
-            from.change(&tree.root, path).map(|(dir, path)| Place::Inside(dir, path))
-        } else {
-            from.place(&tree.root, path)
-        };
-        let node = match place? {
-            Place::Top if how.write || how.truncate => return Err(WorkspaceError::IsDirectory.into()),
-            Place::Top => Node::Top,
-            Place::Inside(dir, path) => match tree.open(dir, path, how)? {
-                Opened::Dir(dir) => Node::Dir(dir),
-                Opened::File(file) => {
-                    let kept = DescriptorFlags::READ | DescriptorFlags::WRITE;
-                    Node::File(file.into(), flags & kept)
-                }
-            },
-        };
-        Ok(self.table.push(Descriptor::new(node, slot))?)
+        self.timed(|view| {
+            let how = How {
+                write: flags.contains(DescriptorFlags::WRITE),
+                create: open.contains(OpenFlags::CREATE),
+                exclusive: open.contains(OpenFlags::EXCLUSIVE),
+                truncate: open.contains(OpenFlags::TRUNCATE),
+                directory: open.contains(OpenFlags::DIRECTORY),
+                follow: path_flags.contains(PathFlags::SYMLINK_FOLLOW),
+            };
+            let path = path::of_guest(&path)?;
+            let slot = view.workspace.slot()?;
+            let tree = &view.workspace.tree;
+            let from = view.table.get(&fd)?;
+            let place = if how.create {
+                from.change(&tree.root, path).map(|(dir, path)| Place::Inside(dir, path))
+            } else {
+                from.place(&tree.root, path)
+            };
+            let node = match place? {
+                Place::Top if how.write || how.truncate => return Err(WorkspaceError::IsDirectory.into()),
+                Place::Top => Node::Top,
+                Place::Inside(dir, path) => match tree.open(dir, path, how)? {
+                    Opened::Dir(dir) => Node::Dir(dir),
+                    Opened::File(file) => {
+                        let kept = DescriptorFlags::READ | DescriptorFlags::WRITE;
+                        Node::File(file.into(), flags & kept)
+                    }
+                },
+            };
+            Ok(view.table.push(Descriptor::new(node, slot))?)
+        })
+        .await
     }
 
-    fn readlink_at(&mut self, fd: Resource<Descriptor>, path: String) -> FsResult<String> {
-        let path = path::of_guest(&path)?;
-        let (dir, path) = match self.table.get(&fd)?.place(&self.workspace.tree.root, path)? {
-            Place::Inside(dir, path) => (dir, path),
-            Place::Top => return Err(WorkspaceError::Invalid.into()),
-        };
-        let target = dir.read_link(path)?.into_os_string();
-        Ok(target.into_string().map_err(|_| WorkspaceError::NotUnicode)?)
+    async fn readlink_at(&mut self, fd: Resource<Descriptor>, path: String) -> FsResult<String> {
+        self.timed(|view| {
+            let path = path::of_guest(&path)?;
+            let (dir, path) = match view.table.get(&fd)?.place(&view.workspace.tree.root, path)? {
+                Place::Inside(dir, path) => (dir, path),
+                Place::Top => return Err(WorkspaceError::Invalid.into()),
+            };
+            let target = dir.read_link(path)?.into_os_string();
+            Ok(target.into_string().map_err(|_| WorkspaceError::NotUnicode)?)
+        })
+        .await
     }
 
-    fn remove_directory_at(&mut self, fd: Resource<Descriptor>, path: String) -> FsResult<()> {
-        let tree = &self.workspace.tree;
-        let (dir, path) = self.table.get(&fd)?.change(&tree.root, path::of_guest(&path)?)?;
-        Ok(tree.remove_dir(dir, path)?)
+    async fn remove_directory_at(&mut self, fd: Resource<Descriptor>, path: String) -> FsResult<()> {
+        self.timed(|view| {
+            let tree = &view.workspace.tree;
+            let (dir, path) = view.table.get(&fd)?.change(&tree.root, path::of_guest(&path)?)?;
+            Ok(tree.remove_dir(dir, path)?)
+        })
+        .await
     }
 
-    fn rename_at(
+    async fn rename_at(
         &mut self,
         fd: Resource<Descriptor>,
         old: String,
         to: Resource<Descriptor>,
         new: String,
     ) -> FsResult<()> {
-        let tree = &self.workspace.tree;
-        let (from_dir, from) = self.table.get(&fd)?.change(&tree.root, path::of_guest(&old)?)?;
-        let (to_dir, to) = self.table.get(&to)?.change(&tree.root, path::of_guest(&new)?)?;
-        Ok(tree.rename(from_dir, from, to_dir, to)?)
+        self.timed(|view| {
+            let tree = &view.workspace.tree;
+            let (from_dir, from) = view.table.get(&fd)?.change(&tree.root, path::of_guest(&old)?)?;
+            let (to_dir, to) = view.table.get(&to)?.change(&tree.root, path::of_guest(&new)?)?;
+            Ok(tree.rename(from_dir, from, to_dir, to)?)
+        })
+        .await
     }
 
-    fn symlink_at(&mut self, fd: Resource<Descriptor>, target: String, path: String) -> FsResult<()> {
-        let tree = &self.workspace.tree;
-        let (dir, path) = self.table.get(&fd)?.change(&tree.root, path::of_guest(&path)?)?;
-        Ok(tree.symlink(dir, path::of_link(&target)?, path)?)
+    async fn symlink_at(&mut self, fd: Resource<Descriptor>, target: String, path: String) -> FsResult<()> {
+        self.timed(|view| {
+            let tree = &view.workspace.tree;
+            let (dir, path) = view.table.get(&fd)?.change(&tree.root, path::of_guest(&path)?)?;
+            Ok(tree.symlink(dir, path::of_link(&target)?, path)?)
+        })
+        .await
     }
 
-    fn unlink_file_at(&mut self, fd: Resource<Descriptor>, path: String) -> FsResult<()> {
-        let tree = &self.workspace.tree;
-        let (dir, path) = self.table.get(&fd)?.change(&tree.root, path::of_guest(&path)?)?;
-        Ok(tree.remove_file(dir, path)?)
+    async fn unlink_file_at(&mut self, fd: Resource<Descriptor>, path: String) -> FsResult<()> {
+        self.timed(|view| {
+            let tree = &view.workspace.tree;
+            let (dir, path) = view.table.get(&fd)?.change(&tree.root, path::of_guest(&path)?)?;
+            Ok(tree.remove_file(dir, path)?)
+        })
+        .await
     }
 
     fn is_same_object(&mut self, a: Resource<Descriptor>, b: Resource<Descriptor>) -> wasmtime::Result<bool> {
@@ -291,25 +327,29 @@ impl types::HostDescriptor for WorkspaceView<'_> {
         Ok(self.identity(stat))
     }
 
-    fn metadata_hash_at(
+    async fn metadata_hash_at(
         &mut self,
         fd: Resource<Descriptor>,
         flags: PathFlags,
         path: String,
     ) -> FsResult<MetadataHashValue> {
-        let stat = self.look(&fd, flags, &path)?;
-        Ok(self.identity(stat))
+        self.timed(|view| {
+            let stat = view.look(&fd, flags, &path)?;
+            Ok(view.identity(stat))
+        })
+        .await
     }
 
     fn drop(&mut self, fd: Resource<Descriptor>) -> wasmtime::Result<()> {
-        self.table.delete(fd)?;
+        // The last of a deleted file gives back its blocks.
+        self.workspace.pace.time(|| self.table.delete(fd).map(drop))?;
         Ok(())
     }
 }
 
 impl types::HostDirectoryEntryStream for WorkspaceView<'_> {
-    fn read_directory_entry(&mut self, stream: Resource<Entries>) -> FsResult<Option<DirectoryEntry>> {
-        Ok(self.table.get_mut(&stream)?.next()?)
+    async fn read_directory_entry(&mut self, stream: Resource<Entries>) -> FsResult<Option<DirectoryEntry>> {
+        self.timed(|view| Ok(view.table.get_mut(&stream)?.next()?)).await
     }
 
     fn drop(&mut self, stream: Resource<Entries>) -> wasmtime::Result<()> {
@@ -319,6 +359,14 @@ impl types::HostDirectoryEntryStream for WorkspaceView<'_> {
 }
 
 impl WorkspaceView<'_> {
+    /// Every call that may wait for the disk.
+    async fn timed<T: Send>(&mut self, call: impl FnOnce(&mut Self) -> FsResult<T> + Send) -> FsResult<T> {
+        let workspace = self.workspace;
+        let done = workspace.pace.time(|| call(self));
+        workspace.pace.rest().await;
+        done
+    }
+
     /// `None` is the top.
     fn look(&self, fd: &Resource<Descriptor>, flags: PathFlags, path: &str) -> FsResult<Option<Stat>> {
         let path = path::of_guest(path)?;
