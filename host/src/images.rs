@@ -103,6 +103,8 @@ impl Image {
 #[derive(Debug)]
 pub(crate) struct Images {
     by_digest: BTreeMap<Digest, Arc<Image>>,
+    /// One for each name: two names may be the same component.
+    infos: Vec<wire::image::Image>,
 }
 
 impl Images {
@@ -111,13 +113,14 @@ impl Images {
         let cache = cache::Cache::open(cache, engine)?;
         let linker = capabilities::linker(engine)
             .map_err(|source| ImageError::World { name: "the host itself".to_owned(), source })?;
-        let mut by_digest = BTreeMap::new();
+        let (mut by_digest, mut infos) = (BTreeMap::new(), Vec::new());
         for source in sources {
             let image = load(engine, &cache, &linker, source)?;
             tracing::info!(name = %source.name, digest = %image.info.digest, compile_ms = image.info.compile_ms, "image ready");
+            infos.push(image.info.clone());
             by_digest.insert(image.info.digest.clone(), Arc::new(image));
         }
-        Ok(Self { by_digest })
+        Ok(Self { by_digest, infos })
     }
 
     pub(crate) fn get(&self, digest: &Digest) -> Option<Arc<Image>> {
@@ -125,7 +128,7 @@ impl Images {
     }
 
     pub(crate) fn list(&self) -> Vec<wire::image::Image> {
-        self.by_digest.values().map(|image| image.info.clone()).collect()
+        self.infos.clone()
     }
 }
 
