@@ -14,13 +14,17 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use tracing::{Instrument as _, Span, field::Empty};
 use wire::{RequestId, host::REQUEST_ID, problem::Code};
 
-use crate::{app::App, error::Error};
+use crate::error::Error;
 
 /// Longest request id taken from a client, bytes of visible ASCII.
 const MAX_REQUEST_ID: usize = 128;
 /// Content of an answer that is data: nothing in it may run, load or be framed.
 const DATA_POLICY: &str =
     "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; sandbox";
+
+/// Whether clients come over TLS.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Secure(pub(crate) bool);
 
 /// On an answer that is meant for people as it is, whatever its status.
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +53,7 @@ pub(crate) fn inherit<F: Future + Send + 'static>(work: F) -> impl Future<Output
 }
 
 /// The layer.
-pub(crate) async fn edge(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+pub(crate) async fn edge(State(Secure(secure)): State<Secure>, request: Request, next: Next) -> Response {
     let id: Arc<str> =
         incoming(request.headers()).map_or_else(|| RequestId::new().to_string().into(), Into::into);
     let method = request.method().clone();
@@ -69,7 +73,7 @@ pub(crate) async fn edge(State(app): State<Arc<App>>, request: Request, next: Ne
         } else if is_error(response.status()) && response.extensions().get::<Plain>().is_none() {
             response = problem(response, &id);
         }
-        headers(response.headers_mut(), &id, app.secure());
+        headers(response.headers_mut(), &id, secure);
         let elapsed_us = begun.elapsed().as_micros();
         tracing::debug!(status = response.status().as_u16(), elapsed_us, "answered");
         response
@@ -170,6 +174,22 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(REQUEST_ID, HeaderValue::from_bytes(id).unwrap());
         incoming(&headers).is_some()
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_problem_that_tells_nothing() {
+        use axum::{Router, middleware, routing::get};
+        use tower::ServiceExt as _;
+
+        let fall = async || -> &'static str { panic!("secret") };
+        let layer = middleware::from_fn_with_state(Secure(true), edge);
+        let router: Router = Router::new().route("/", get(fall)).layer(layer);
+        let answer = router.oneshot(Request::get("/").body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(answer.headers().contains_key("strict-transport-security"));
+        let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+        let problem: wire::problem::Problem = serde_json::from_slice(&body).unwrap();
+        assert_eq!((problem.code, problem.detail), (Code::Internal, None));
     }
 
     #[test]

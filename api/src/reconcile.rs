@@ -83,7 +83,7 @@ async fn place(app: &Arc<App>, slots: &Arc<Semaphore>) -> Result<(), Error> {
         let Some(claim) = app.try_claim(agent.id) else { continue };
         let task = app.clone();
         app.tasks.spawn(async move {
-            let placed = task.clone().place(agent, claim).await;
+            let placed = task.clone().place(agent, claim, None).await;
             drop(slot);
             // Only progress asks for another round: what finds no room waits for the next tick.
             if placed.is_some_and(|agent| agent.status != Status::Pending) {

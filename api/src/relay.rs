@@ -14,8 +14,10 @@ mod frames;
 
 use frames::Frames;
 
-/// Bytes read at once, each way.
-const BUFFER: usize = 16 * 1024;
+/// Bytes read from a host at once: a whole frame of output.
+const DOWN: usize = 16 * 1024;
+/// Bytes read from a client at once: people type less than agents write.
+const UP: usize = 8 * 1024;
 /// A peer that takes nothing for this long is dead; the host pings, so a live one reads.
 const STALLED: Duration = Duration::from_secs(DEAD_SECONDS);
 /// How long one side may go on after the other has ended.
@@ -43,7 +45,7 @@ async fn upward(
     client: &mut (impl AsyncRead + Unpin),
     host: &mut (impl AsyncWrite + Unpin),
 ) -> io::Result<()> {
-    let mut buffer = vec![0; BUFFER];
+    let mut buffer = vec![0; UP];
     loop {
         let count = client.read(&mut buffer).await?;
         if count == 0 {
@@ -58,7 +60,7 @@ async fn downward(
     client: &mut (impl AsyncWrite + Unpin),
     stop: &CancellationToken,
 ) -> io::Result<()> {
-    let mut buffer = vec![0; BUFFER];
+    let mut buffer = vec![0; DOWN];
     let mut frames = Frames::default();
     let code = loop {
         let count = tokio::select! {

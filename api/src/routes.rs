@@ -6,7 +6,12 @@ use std::sync::Arc;
 use axum::{Router, middleware};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{app::App, edge, error::Error, openapi};
+use crate::{
+    app::App,
+    edge::{self, Secure},
+    error::Error,
+    openapi,
+};
 
 mod agents;
 mod docs;
@@ -53,6 +58,6 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .merge(docs::pages())
         .fallback(crate::web::serve)
         .method_not_allowed_fallback(async || Error::new(wire::problem::Code::MethodNotAllowed))
-        .layer(middleware::from_fn_with_state(app.clone(), edge::edge))
+        .layer(middleware::from_fn_with_state(Secure(app.secure()), edge::edge))
         .with_state(app)
 }

@@ -4,7 +4,10 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, sleep_until, timeout_at},
+};
 use wire::{
     AgentId,
     access::{Role, Scope, Ticket},
@@ -65,8 +68,9 @@ impl App {
             }),
             None => None,
         };
-        let claim = self.claim(agent.id);
-        let (agent, replayed) = match self.store.create_agent(agent, idempotency).await? {
+        let (tell, told) = oneshot::channel();
+        let placed = self.detach(self.clone().record(agent, idempotency, tell));
+        let (agent, replayed) = match told.await.map_err(Error::internal)?? {
             Created::Created(agent) => (agent, false),
             Created::Replayed(agent) => (agent, true),
             Created::KeyReused => return Err(Error::new(Code::IdempotencyKeyReused)),
@@ -76,27 +80,13 @@ impl App {
             }
         };
         crate::edge::record_agent(agent.id);
-        let agent = if replayed {
-            drop(claim);
-            match until {
-                Some(until) => self.wait_for(agent, until, settled).await?,
-                None => agent,
-            }
-        } else {
-            let app = self.clone();
-            let (id, first) = (agent.id, agent.clone());
-            let placed = self.detach(async move { app.place(first, claim).await });
-            match until {
-                Some(until) => match timeout_at(until, placed).await {
-                    Ok(Ok(Some(agent))) if settled(&agent) => agent,
-                    // Not settled by the first attempt: the reconciler goes on with it.
-                    _ => match self.store.agent(id).await? {
-                        Some(agent) => self.wait_for(agent, until, settled).await?,
-                        None => return Err(Error::not_found()),
-                    },
-                },
-                None => agent,
-            }
+        let agent = match until {
+            None => agent,
+            Some(until) => match timeout_at(until, placed).await {
+                Ok(Ok(Some(placed))) if settled(&placed) => placed,
+                // Not settled by the first attempt, or made by an earlier request.
+                _ => self.wait_for(agent, until, settled).await?,
+            },
         };
         let open = agent.status == Status::Running && caller.need(Scope::Terminal).is_ok();
         let ticket = if open { Some(self.issue_ticket(&agent, Role::Operator, false)?) } else { None };

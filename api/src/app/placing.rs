@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
+use tokio::sync::oneshot;
 use wire::{
     HostId,
     agent::{DesiredStatus, Status, StatusReason},
@@ -18,7 +19,7 @@ use crate::{
     edge::Chain,
     error::Error,
     hosts::{HostError, Stop, To},
-    store::Written,
+    store::{Created, Idempotency, StoreError, Written},
 };
 
 /// Hosts tried in a row before an agent is left to the reconciler.
@@ -37,10 +38,52 @@ enum Outcome {
 }
 
 impl App {
-    /// Places an agent and starts it; the row as this left it, or nothing when that is not known.
-    pub(crate) async fn place(self: Arc<Self>, agent: Agent, claim: Claim) -> Option<Agent> {
+    /// Records a new agent and offers it to a host in the same breath, so that the store can commit
+    /// both at once; then starts it. `tell` learns what became of the record.
+    pub(super) async fn record(
+        self: Arc<Self>,
+        agent: Agent,
+        idempotency: Option<Idempotency>,
+        tell: oneshot::Sender<Result<Created, StoreError>>,
+    ) -> Option<Agent> {
+        let claim = self.claim(agent.id);
+        let (id, epoch) = (agent.id, agent.epoch);
+        let offer = self.fleet.choose(&agent.spec.digest, &[]);
+        let assign = async {
+            let to = offer.as_ref()?;
+            let now = Timestamp::now();
+            let deadline = state::deadline(Status::Starting, now).unwrap_or(Timestamp::MAX);
+            self.store.assign(id, epoch, to.id, deadline, now).await.ok()
+        };
+        let (created, assigned) = tokio::join!(self.store.create_agent(agent, idempotency), assign);
+        // A store that did them the other way round, or did not record it, has assigned nothing.
+        let first = match (assigned, offer) {
+            (Some(Written::Done(agent)), Some(to)) => Some((to, agent)),
+            (_, Some(to)) => {
+                self.fleet.left(to.id);
+                None
+            }
+            (_, None) => None,
+        };
+        let recorded = match &created {
+            Ok(Created::Created(agent)) => Some(agent.clone()),
+            _ => None,
+        };
+        // Nobody listens when the client went away; the agent starts all the same.
+        let _ = tell.send(created);
+        self.place(recorded?, claim, first).await
+    }
+
+    /// Places an agent and starts it, on the host it was given to when that is done already; the row
+    /// as this left it, or nothing when that is not known.
+    pub(crate) async fn place(
+        self: Arc<Self>,
+        agent: Agent,
+        claim: Claim,
+        first: Option<(To, Agent)>,
+    ) -> Option<Agent> {
         let id = agent.id;
-        let placed = self.try_hosts(agent).await;
+        let placed = self.try_hosts(agent, first).await;
         drop(claim);
         // Whoever waits has to look again even when the row is as it was: the claim is gone.
         self.changes.tell(id);
@@ -50,10 +93,21 @@ impl App {
             .flatten()
     }
 
-    async fn try_hosts(self: &Arc<Self>, mut agent: Agent) -> Result<Option<Agent>, Error> {
+    async fn try_hosts(
+        self: &Arc<Self>,
+        mut agent: Agent,
+        first: Option<(To, Agent)>,
+    ) -> Result<Option<Agent>, Error> {
         let mut tried: Vec<HostId> = Vec::new();
         // However many hosts refuse it, its time in `pending` goes on from where it was.
         let patience = agent.deadline.or_else(|| state::deadline(Status::Pending, Timestamp::now()));
+        if let Some((to, assigned)) = first {
+            tried.push(to.id);
+            match self.begin(assigned, &to, patience).await? {
+                Some(row) => agent = row,
+                None => return Ok(None),
+            }
+        }
         while tried.len() < ATTEMPTS {
             if agent.status != Status::Pending || agent.desired == DesiredStatus::Terminated {
                 return Ok(Some(agent));
@@ -63,10 +117,10 @@ impl App {
             let now = Timestamp::now();
             let deadline = state::deadline(Status::Starting, now).unwrap_or(Timestamp::MAX);
             match self.store.assign(agent.id, agent.epoch, to.id, deadline, now).await? {
-                Written::Done(assigned) => {
-                    agent = assigned;
-                    self.changes.tell(agent.id);
-                }
+                Written::Done(assigned) => match self.begin(assigned, &to, patience).await? {
+                    Some(row) => agent = row,
+                    None => return Ok(None),
+                },
                 Written::Conflict(other) => {
                     self.fleet.left(to.id);
                     return Ok(Some(other));
@@ -76,13 +130,20 @@ impl App {
                     return Ok(None);
                 }
             }
-            let answer = self.hosts.start(&to, start(&agent)).await;
-            match self.settle(agent, &to, answer, patience).await? {
-                Some(row) => agent = row,
-                None => return Ok(None),
-            }
         }
         self.wait_for_room(agent).await.map(Some)
+    }
+
+    /// Has a host start an agent that was given to it.
+    async fn begin(
+        self: &Arc<Self>,
+        agent: Agent,
+        to: &To,
+        patience: Option<Timestamp>,
+    ) -> Result<Option<Agent>, Error> {
+        self.changes.tell(agent.id);
+        let answer = self.hosts.start(to, start(&agent)).await;
+        self.settle(agent, to, answer, patience).await
     }
 
     /// Writes what a host's answer to `start` means.

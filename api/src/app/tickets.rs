@@ -23,8 +23,7 @@ use crate::{
     error::Error,
 };
 
-/// What a client shows at a socket.
-#[derive(Debug)]
+/// What a client shows at a socket. Not `Debug`: it holds secrets.
 pub(crate) enum Credential {
     /// A ticket: used up by this.
     Ticket(String),

@@ -258,6 +258,7 @@ async fn remove(State(host): State<Arc<Scripted>>, Path((_, path)): Path<(AgentI
 
 async fn logs(State(host): State<Arc<Scripted>>, Query(query): Query<BTreeMap<String, String>>) -> Response {
     let after: u64 = query.get("after").map_or(0, |after| after.parse().unwrap());
+    let follow = query.get("follow").is_some_and(|follow| follow == "true");
     host.seen.lock().unwrap().logs.push(query);
     let line = |seq: u64| {
         format!(
@@ -266,5 +267,12 @@ async fn logs(State(host): State<Arc<Scripted>>, Query(query): Query<BTreeMap<St
         )
     };
     let lines: String = (after + 1..=3).map(line).collect();
-    ([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response()
+    let kind = [(header::CONTENT_TYPE, "application/x-ndjson")];
+    if follow && after < 3 {
+        // A followed log has no end.
+        let lines = tokio_stream::once(Ok::<_, std::io::Error>(lines));
+        let endless = tokio_stream::StreamExt::chain(lines, tokio_stream::pending());
+        return (kind, axum::body::Body::from_stream(endless)).into_response();
+    }
+    (kind, lines).into_response()
 }

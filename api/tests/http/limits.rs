@@ -5,10 +5,11 @@ use serde_json::json;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
+    time::timeout,
 };
 use wire::problem::Code;
 
-use crate::harness::{Cloud, LONG, code, problem};
+use crate::harness::{Cloud, LONG, code, id, problem};
 
 #[tokio::test]
 async fn every_answer_has_an_id_and_headers_that_shut_browsers_up() {
@@ -98,7 +99,7 @@ async fn what_is_not_http_gets_no_further() {
     let mut stream = TcpStream::connect(cloud.url.trim_start_matches("http://")).await.unwrap();
     stream.write_all(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n").await.unwrap();
     let mut answer = Vec::new();
-    tokio::time::timeout(LONG, stream.read_to_end(&mut answer)).await.unwrap().unwrap();
+    timeout(LONG, stream.read_to_end(&mut answer)).await.unwrap().unwrap();
     assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 400"), "{answer:?}");
 }
 
@@ -111,6 +112,7 @@ async fn the_console_is_served_or_says_how_to_build_it() {
     let terminal =
         cloud.plain(Method::GET, "/agents/agt_01ARZ3NDEKTSV4RRFFQ69G5FAV/terminal").send().await.unwrap();
     assert_eq!(terminal.status(), status);
+    let terminal = terminal.text().await.unwrap();
     if status == StatusCode::SERVICE_UNAVAILABLE {
         assert!(text.contains("cargo xtask build"), "{text}");
         return;
@@ -121,10 +123,26 @@ async fn the_console_is_served_or_says_how_to_build_it() {
     assert_eq!(headers["content-type"], "text/html; charset=utf-8");
     let again = cloud.plain(Method::GET, "/").header("if-none-match", &headers["etag"]).send().await.unwrap();
     assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
+    assert_ne!(terminal, text, "a terminal has a page of its own");
     let script = text.split('"').find(|part| part.starts_with("/assets/") && part.ends_with(".js")).unwrap();
     let script = cloud.plain(Method::GET, script).send().await.unwrap();
     assert!(script.headers()["cache-control"].to_str().unwrap().contains("immutable"));
     assert!(script.headers()["content-type"].to_str().unwrap().starts_with("text/javascript"));
+}
+
+#[tokio::test]
+async fn nobody_who_waits_holds_up_a_stop() {
+    let (cloud, host) = Cloud::start().await;
+    let agent = id(&cloud.spawn().await);
+    let waiting =
+        cloud.request(Method::GET, &format!("/v1/agents/{agent}?wait_for=suspended&timeout_seconds=60"));
+    let waiting = tokio::spawn(waiting.send());
+    let followed =
+        cloud.request(Method::GET, &format!("/v1/agents/{agent}/logs?follow=true")).send().await.unwrap();
+    assert_eq!(host.seen().logs.len(), 1);
+    timeout(LONG / 4, cloud.stop()).await.unwrap();
+    assert!(waiting.await.unwrap().is_ok_and(|answer| answer.status() == StatusCode::OK));
+    followed.text().await.unwrap();
 }
 
 #[tokio::test]
