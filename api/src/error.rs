@@ -189,7 +189,7 @@ impl From<StoreError> for Error {
     }
 }
 
-/// The answer carries the error as an extension; [`crate::edge`] writes the body, because only it
+/// The answer carries the error as an extension; `crate::edge` writes the body, because only it
 /// knows the request's id.
 impl IntoResponse for Error {
     fn into_response(self) -> Response {

@@ -1,10 +1,10 @@
 //! The control plane: takes requests, decides who may do what and where agents run, and keeps the
 //! record of it. A request goes route → app → store and host; nothing here links wasmtime.
 //!
-//! A request passes [`edge`] (its id, span and headers), is taken apart by a handler in [`routes`],
-//! and decided in [`app`], which speaks to the [`store`] and to hosts in verbs. Errors become
+//! A request passes `edge` (its id, span and headers), is taken apart by a handler in `routes`,
+//! and decided in `app`, which speaks to the [`store`] and to hosts in verbs. Errors become
 //! problems in [`error`] and nowhere else. A WebSocket is admitted like any request; after that
-//! [`relay`] copies its bytes. [`reconcile`] is the one loop in the background.
+//! `relay` copies its bytes. `reconcile` is the one loop in the background.
 
 use std::sync::Arc;
 

@@ -10,12 +10,15 @@ const element = (name, attributes = {}, ...children) => {
   return made;
 };
 
+/** Text whose `quoted` parts are code. */
+const prose = (text) => text.split("`").map((part, index) => (index % 2 ? element("code", {}, part) : part));
+
 const table = (head, rows) =>
   element(
     "table",
     {},
     element("thead", {}, element("tr", {}, ...head.map((text) => element("th", { scope: "col" }, text)))),
-    element("tbody", {}, ...rows.map((cells) => element("tr", {}, ...cells.map((cell) => element("td", {}, cell))))),
+    element("tbody", {}, ...rows.map((cells) => element("tr", {}, ...cells.map((cell) => element("td", {}, ...[cell].flat()))))),
   );
 
 const main = document.querySelector("#operations");
@@ -29,7 +32,7 @@ try {
 }
 
 function show(api) {
-  document.querySelector("#description").textContent = api.info.description;
+  document.querySelector("#description").replaceChildren(...prose(api.info.description));
   const resolve = (node) => (node?.$ref ? node.$ref.slice(2).split("/").reduce((at, key) => at?.[key], api) : node);
 
   const type = (schema, depth = 0) => {
@@ -70,15 +73,15 @@ function show(api) {
       "details",
       { id: described.operationId },
       element("summary", {}, element("span", { class: "method" }, method.toUpperCase()), element("code", {}, path), ` ${described.summary ?? ""}`),
-      described.description ? element("p", {}, described.description) : null,
+      described.description ? element("p", {}, ...prose(described.description)) : null,
       parameters.length
-        ? table(["parameter", "in", "type", ""], parameters.map((one) => [element("code", {}, one.name), one.in, type(one.schema), one.description ?? ""]))
+        ? table(["parameter", "in", "type", ""], parameters.map((one) => [element("code", {}, one.name), one.in, type(one.schema), prose(one.description ?? "")]))
         : null,
       described.requestBody ? element("h3", {}, "Body") : null,
       ...bodies(resolve(described.requestBody)?.content),
       element("h3", {}, "Answers"),
       ...responses.flatMap(([status, one]) => [
-        element("p", {}, element("strong", {}, status), ` ${one.description ?? ""}`),
+        element("p", {}, element("strong", {}, status), " ", ...prose(one.description ?? "")),
         ...(status === "default" ? [] : bodies(one.content)),
       ]),
     );
@@ -90,7 +93,7 @@ function show(api) {
     const operations = Object.entries(api.paths).flatMap(([path, item]) =>
       METHODS.filter((method) => item[method]?.tags?.includes(name)).map((method) => operation(method, path, item[method])),
     );
-    return element("section", {}, element("h2", {}, name), element("p", {}, description ?? ""), ...operations);
+    return element("section", {}, element("h2", {}, name), element("p", {}, ...prose(description ?? "")), ...operations);
   });
   const problem = element("section", {}, element("h2", {}, "Problems"), element("p", {}, api.components.responses.Problem.description), element("pre", {}, type({ $ref: "#/components/schemas/Problem" })));
   main.replaceChildren(...sections, problem);
