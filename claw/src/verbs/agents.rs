@@ -116,10 +116,10 @@ async fn remove_one(client: &Client, name: &str, args: &Rm) -> Result<Agent, Fai
 /// A status with its reason.
 pub(crate) fn status(agent: &Agent) -> String {
     let reason = agent.status_reason.and_then(|reason| serde_json::to_value(reason).ok());
-    let reason = reason.as_ref().and_then(|reason| reason.as_str());
-    let reason = agent.status_detail.as_deref().or(reason).filter(|_| agent.status != Status::Running);
+    let reason = reason.as_ref().and_then(|reason| reason.as_str()).map(|reason| reason.replace('_', " "));
+    let reason = agent.status_detail.clone().or(reason).filter(|_| agent.status != Status::Running);
     match reason {
-        Some(reason) => format!("{} ({})", agent.status.as_str(), reason.replace('_', " ")),
+        Some(reason) => format!("{} ({reason})", agent.status.as_str()),
         None => agent.status.as_str().to_owned(),
     }
 }
