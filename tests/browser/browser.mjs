@@ -30,15 +30,20 @@ function chromiumPath() {
   throw new Error("no Chromium found: install Debian's `chromium`, or name one in CLAW_CHROMIUM");
 }
 
+/** A browser; whoever asks for one closes it. */
+export function launch() {
+  return chromium.launch({ executablePath: chromiumPath(), headless: true, args: FLAGS });
+}
+
 /**
  * Runs `test` with a browser; exits 1 with one clear line when it fails. `pictures` is a directory
- * for screenshots, or nothing.
+ * for screenshots, or nothing; `shared` is a browser that more tests use.
  */
-export async function run(name, { pictures }, test) {
+export async function run(name, { pictures, shared }, test) {
   if (pictures) mkdirSync(pictures, { recursive: true });
   let browser;
   try {
-    browser = await chromium.launch({ executablePath: chromiumPath(), headless: true, args: FLAGS });
+    browser = shared ?? (await launch());
     const rig = new Rig(browser, pictures);
     try {
       await test(rig);
@@ -53,7 +58,8 @@ export async function run(name, { pictures }, test) {
     if (process.env.CLAW_BROWSER_TRACE) console.error(error);
     process.exitCode = 1;
   } finally {
-    await browser?.close();
+    if (shared === undefined) await browser?.close();
+    else for (const context of shared.contexts()) await context.close();
   }
 }
 

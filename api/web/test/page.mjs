@@ -1,16 +1,17 @@
 /** What the page does when things go wrong, against the double: `node test/page.mjs`. */
 
 import { fileURLToPath } from "node:url";
-import { accessible, check, fits, run, screen, shows } from "../../../tests/browser/browser.mjs";
+import { accessible, check, fits, launch, run, screen, shows } from "../../../tests/browser/browser.mjs";
 import { start } from "./double/server.mjs";
 
 const dist = fileURLToPath(new URL("../dist", import.meta.url));
 const pictures = process.env.PICTURES;
+const shared = await launch();
 
 async function scene(name, test, options = {}) {
   const double = await start({ dist });
   const agent = double.spawn({ image: "shell", name: "scene" });
-  await run(name, { pictures }, async (rig) => {
+  await run(name, { pictures, shared }, async (rig) => {
     const page = await rig.page(options);
     await test({ rig, page, double, agent, terminal: `${double.url}/agents/${agent.id}/terminal` });
   });
@@ -241,3 +242,5 @@ await scene("the console at its fullest, in both themes", async ({ rig, page, do
   await page.getByText("This is not JSON").waitFor();
   await accessible(page, "spawn dialog");
 });
+
+await shared.close();
