@@ -6,8 +6,6 @@
 use std::{
     io,
     path::{Path, PathBuf},
-    pin::Pin,
-    task::{Context, Poll},
 };
 
 use crate::command::{Call, Failure, Utility};
@@ -178,18 +176,7 @@ async fn show_help(call: &Call, help: &str) -> Result<u8, Failure> {
 
 /// Lets other commands, and Ctrl-C, have their turn. Long computations call it about every 1000 steps.
 pub(crate) async fn pause() {
-    struct Once(bool);
-    impl Future for Once {
-        type Output = ();
-        fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-            if std::mem::replace(&mut self.0, true) {
-                return Poll::Ready(());
-            }
-            cx.waker().wake_by_ref();
-            Poll::Pending
-        }
-    }
-    Once(false).await;
+    agent::yield_now().await;
 }
 
 /// Calls [`pause`] once every thousand steps.

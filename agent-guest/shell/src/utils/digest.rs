@@ -86,7 +86,7 @@ async fn check(
                 "FAILED"
             }
         };
-        if !silent && !(quiet && verdict == "OK") {
+        if !(silent || quiet && verdict == "OK") {
             out.put(format!("{name}: {verdict}\n")).await?;
         }
     }

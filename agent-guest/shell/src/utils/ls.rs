@@ -44,7 +44,8 @@ pub(crate) async fn run(call: &Call) -> Result<u8, Failure> {
     for operand in &operands {
         let path = locate(call, operand);
         // A link given by name is followed, except where links themselves are looked at.
-        let followed = if ls.long || ls.directory { path.symlink_metadata() } else { path.metadata() };
+        let followed =
+            if ls.long || ls.directory || ls.classify { path.symlink_metadata() } else { path.metadata() };
         match followed.or_else(|_| path.symlink_metadata()) {
             Ok(metadata) => {
                 let entry = Entry::new(operand, path, metadata);

@@ -16,6 +16,7 @@ use crate::{
     io::{Reader, Writer, pipe},
 };
 
+mod behaviour;
 mod corpus;
 mod streaming;
 

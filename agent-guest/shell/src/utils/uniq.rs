@@ -117,8 +117,8 @@ impl Uniq {
 
     fn show(&self, group: Option<(Vec<u8>, u64)>, out: &mut Out<'_>) {
         let Some((line, count)) = group else { return };
-        let wanted = !self.every && !(self.repeated && count == 1) && !(self.unique && count > 1);
-        if !wanted {
+        let (once, often) = (count == 1, count > 1);
+        if self.every || self.repeated && once || self.unique && often {
             return;
         }
         if self.count {

@@ -171,7 +171,7 @@ impl Substitution {
             }
             let text = String::from_utf8_lossy(text);
             let mut chars = text.chars();
-            if let Some(once) = once.filter(|_| !text.is_empty()).take()
+            if let Some(once) = once.filter(|_| !text.is_empty())
                 && let Some(first) = chars.next()
             {
                 result.extend_from_slice(cased(&first.to_string(), once).as_bytes());
