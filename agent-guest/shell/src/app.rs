@@ -116,7 +116,8 @@ impl Session {
             }
             Event::Message(message) => {
                 let text = String::from_utf8_lossy(&message.body);
-                let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_SHOWN).collect();
+                let text: String =
+                    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_SHOWN).collect();
                 self.tty.note(&format!("message: {text}"));
             }
             Event::Stop(_) => self.shell.common.history.borrow_mut().save(),
@@ -145,6 +146,11 @@ impl Session {
     }
 
     async fn watch(&self, text: &str) -> End {
+        // Ctrl-C may have come with the line, in a paste or before the agent had time.
+        if self.tty.typed_beside(b"") {
+            self.tty.interrupted();
+            return End::Interrupted;
+        }
         let (shell, text) = (self.shell.clone(), text.to_owned());
         let mut job = task::spawn(async move { shell.run_text(&text).await });
         loop {
@@ -183,7 +189,8 @@ impl Session {
             job.kill(1);
         }
         self.shell.common.history.borrow_mut().save();
-        let text = if status == 0 { "a fresh shell".to_owned() } else { format!("exit {status}; a fresh shell") };
+        let text =
+            if status == 0 { "a fresh shell".to_owned() } else { format!("exit {status}; a fresh shell") };
         self.tty.note(&text);
         self.shell = Shell::with_common(self.shell.common.clone(), streams(&self.tty));
     }

@@ -57,16 +57,33 @@ pub(crate) const ALL: &[Builtin] = &[
     builtin!("break", flow::leave, "break [N] — end N loops", true),
     builtin!("builtin", run::builtin, "builtin NAME [ARG]... — run a built-in, not a function"),
     builtin!("cd", directory::cd, "cd [DIRECTORY|-] — change the directory"),
-    builtin!("chmod", info::chmod, "chmod MODE FILE... — files here have no modes; for scripts that set them"),
+    builtin!(
+        "chmod",
+        info::chmod,
+        "chmod MODE FILE... — files here have no modes; for scripts that set them"
+    ),
     builtin!("command", run::command, "command [-vV] NAME [ARG]... — run a command, not a function"),
     builtin!("continue", flow::go_on, "continue [N] — begin the Nth loop's next turn", true),
-    builtin!("declare", variables::declare, "declare [-xrp] [NAME[=VALUE]]... — set variables and what they are"),
+    builtin!(
+        "declare",
+        variables::declare,
+        "declare [-xrp] [NAME[=VALUE]]... — set variables and what they are"
+    ),
     builtin!("echo", print::echo, "echo [-neE] [WORD]... — print words"),
-    builtin!("env", run::env, "env [-i] [-u NAME] [NAME=VALUE]... [COMMAND] — run with other variables, or show them"),
+    builtin!(
+        "env",
+        run::env,
+        "env [-i] [-u NAME] [NAME=VALUE]... [COMMAND] — run with other variables, or show them"
+    ),
     builtin!("eval", flow::eval, "eval [WORD]... — run words as a command", true),
     builtin!("exec", run::exec, "exec [COMMAND] — redirect this shell, or end it with a command", true),
     builtin!("exit", flow::exit, "exit [STATUS] — end the shell; at the prompt a fresh one begins", true),
-    builtin!("export", variables::export, "export [-np] [NAME[=VALUE]]... — give variables to commands", true),
+    builtin!(
+        "export",
+        variables::export,
+        "export [-np] [NAME[=VALUE]]... — give variables to commands",
+        true
+    ),
     builtin!("false", flow::no, "false — fail"),
     builtin!("fg", jobs::fg, "fg [JOB] — wait for a job in the foreground"),
     builtin!("getopts", read::getopts, "getopts OPTIONS NAME [ARG]... — take options apart"),
@@ -79,8 +96,17 @@ pub(crate) const ALL: &[Builtin] = &[
     builtin!("local", variables::local, "local NAME[=VALUE]... — variables of a function"),
     builtin!("printf", printf::printf, "printf [-v NAME] FORMAT [WORD]... — print words in a form"),
     builtin!("pwd", directory::pwd, "pwd [-LP] — print the directory"),
-    builtin!("read", read::read, "read [-r] [-p PROMPT] [-d C] [-n N] [NAME]... — read a line into variables"),
-    builtin!("readonly", variables::readonly, "readonly [NAME[=VALUE]]... — variables that stay as they are", true),
+    builtin!(
+        "read",
+        read::read,
+        "read [-r] [-p PROMPT] [-d C] [-n N] [NAME]... — read a line into variables"
+    ),
+    builtin!(
+        "readonly",
+        variables::readonly,
+        "readonly [NAME[=VALUE]]... — variables that stay as they are",
+        true
+    ),
     builtin!("return", flow::give_back, "return [STATUS] — end a function or a sourced file", true),
     builtin!("set", set::set, "set [-aCefnuvx] [-o OPTION] [--] [ARG]... — options and $1, $2, ...", true),
     builtin!("sh", run::sh, "sh [-eux] [-c TEXT | FILE] [ARG]... — a shell of its own"),
@@ -98,7 +124,11 @@ pub(crate) const ALL: &[Builtin] = &[
     builtin!("unalias", variables::unalias, "unalias [-a] NAME... — forget aliases"),
     builtin!("unset", variables::unset, "unset [-fv] NAME... — forget variables and functions", true),
     builtin!("wait", jobs::wait, "wait [JOB]... — wait for background jobs"),
-    builtin!("xargs", run::xargs, "xargs [-0rt] [-n N] [-I TEXT] [-d C] [COMMAND] — run a command with words from standard input"),
+    builtin!(
+        "xargs",
+        run::xargs,
+        "xargs [-0rt] [-n N] [-I TEXT] [-d C] [COMMAND] — run a command with words from standard input"
+    ),
 ];
 
 pub(crate) fn find(name: &str) -> Option<&'static Builtin> {

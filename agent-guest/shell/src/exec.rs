@@ -68,7 +68,9 @@ impl Shell {
     pub(crate) async fn leave(&self, flow: Flow) -> u8 {
         let mut status = match flow {
             Ok(status) => status,
-            Err(Jump::Exit(status) | Jump::Return(status) | Jump::Failed(status) | Jump::Abandon(status)) => status,
+            Err(Jump::Exit(status) | Jump::Return(status) | Jump::Failed(status) | Jump::Abandon(status)) => {
+                status
+            }
             Err(Jump::Break(_) | Jump::Continue(_)) => self.status.get(),
         };
         let trap = self.traps.borrow_mut().remove("EXIT");
@@ -170,10 +172,13 @@ impl Shell {
             }
             let shell = self.fork(fds);
             let command = command.clone();
-            stages.push(self.start(async move {
-                let flow = shell.command(&command).await;
-                Ok(shell.leave(flow).await)
-            }).await?);
+            stages.push(
+                self.start(async move {
+                    let flow = shell.command(&command).await;
+                    Ok(shell.leave(flow).await)
+                })
+                .await?,
+            );
         }
         let mut result = 0;
         let mut failed = 0;
@@ -214,13 +219,15 @@ impl Shell {
         let shell = self.fork(fds);
         let list = list.clone();
         let own = job.clone();
-        let started = self.start(async move {
-            let flow = shell.and_or(&list).await;
-            let status = shell.leave(flow).await;
-            drop(shell);
-            own.finish(status);
-            Ok(status)
-        }).await;
+        let started = self
+            .start(async move {
+                let flow = shell.and_or(&list).await;
+                let status = shell.leave(flow).await;
+                drop(shell);
+                own.finish(status);
+                Ok(status)
+            })
+            .await;
         match started {
             Ok(child) => job.hold(child),
             Err(jump) => {

@@ -33,7 +33,7 @@ impl Shell {
         let mut result = Vec::with_capacity(words.len());
         for word in words {
             if let Some(text) = word.literal()
-                && !text.contains(['*', '?', '['])
+                && !glob::may_match(text, |_| true)
             {
                 result.push(text.to_owned());
                 continue;
@@ -77,7 +77,9 @@ impl Shell {
     async fn finish(&self, builder: Builder) -> Result<Vec<Field>, Jump> {
         match builder.finish() {
             Ok(fields) => Ok(fields),
-            Err(fields::TooMuch) => self.give_up(&format!("expansion over {MAX_EXPANSION_BYTES} bytes")).await,
+            Err(fields::TooMuch) => {
+                self.give_up(&format!("expansion over {MAX_EXPANSION_BYTES} bytes")).await
+            }
         }
     }
 
@@ -89,7 +91,11 @@ impl Shell {
 
     /// How an error ends a script, but only the line at a prompt.
     pub(crate) fn ending(&self, status: u8) -> Jump {
-        if self.common.interactive.get() && !self.subshell { Jump::Abandon(status) } else { Jump::Exit(status) }
+        if self.common.interactive.get() && !self.subshell {
+            Jump::Abandon(status)
+        } else {
+            Jump::Exit(status)
+        }
     }
 
     fn ifs(&self) -> String {
@@ -139,7 +145,12 @@ impl Shell {
         self.vars.borrow().get(variable).map_or_else(|| "~".to_owned(), |value| value.to_string())
     }
 
-    async fn parameter(&self, parameter: &Parameter, quoted: bool, builder: &mut Builder) -> Result<(), Jump> {
+    async fn parameter(
+        &self,
+        parameter: &Parameter,
+        quoted: bool,
+        builder: &mut Builder,
+    ) -> Result<(), Jump> {
         if let Operation::Default { colon, kind, word } = &parameter.operation {
             let value = self.look_up(&parameter.name);
             if value.is_set(*colon) == (*kind == '+') {
@@ -218,7 +229,8 @@ impl Shell {
         bytes.retain(|byte| *byte != 0);
         let end = bytes.iter().rposition(|byte| *byte != b'\n').map_or(0, |at| at + 1);
         bytes.truncate(end);
-        Ok(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+        Ok(String::from_utf8(bytes)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
     }
 
     async fn print_file(&self, word: &Word) -> Flow {

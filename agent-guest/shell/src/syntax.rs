@@ -6,8 +6,8 @@
 use std::{cell::OnceCell, rc::Rc};
 
 pub(crate) mod brace;
-mod lower;
 mod keywords;
+mod lower;
 mod parse;
 pub(crate) mod word;
 
@@ -50,15 +50,37 @@ pub(crate) struct Command {
 pub(crate) enum Kind {
     Simple(Simple),
     Arithmetic(Word),
-    ArithmeticFor { first: Option<Word>, test: Option<Word>, step: Option<Word>, body: List },
+    ArithmeticFor {
+        first: Option<Word>,
+        test: Option<Word>,
+        step: Option<Word>,
+        body: List,
+    },
     Group(List),
     Subshell(Rc<List>),
     /// Without words: over `"$@"`.
-    For { name: Rc<str>, words: Option<Vec<Word>>, body: List },
-    Case { word: Word, items: Vec<CaseItem> },
-    If { branches: Vec<(List, List)>, otherwise: Option<List> },
-    While { until: bool, test: List, body: List },
-    Function { name: Rc<str>, body: Rc<Command> },
+    For {
+        name: Rc<str>,
+        words: Option<Vec<Word>>,
+        body: List,
+    },
+    Case {
+        word: Word,
+        items: Vec<CaseItem>,
+    },
+    If {
+        branches: Vec<(List, List)>,
+        otherwise: Option<List>,
+    },
+    While {
+        until: bool,
+        test: List,
+        body: List,
+    },
+    Function {
+        name: Rc<str>,
+        body: Rc<Command>,
+    },
     Test(Test),
 }
 
@@ -152,9 +174,18 @@ pub(crate) enum Piece {
     /// Quoted or escaped.
     Quoted(String),
     Tilde(Tilde),
-    Parameter { parameter: Box<Parameter>, quoted: bool },
-    Command { command: Substitution, quoted: bool },
-    Arithmetic { expression: Word, quoted: bool },
+    Parameter {
+        parameter: Box<Parameter>,
+        quoted: bool,
+    },
+    Command {
+        command: Substitution,
+        quoted: bool,
+    },
+    Arithmetic {
+        expression: Word,
+        quoted: bool,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -192,11 +223,30 @@ pub(crate) enum Operation {
     /// `${!x}`
     Indirect,
     /// One of `-=?+`; with a colon, empty counts as unset.
-    Default { colon: bool, kind: char, word: Word },
-    Trim { suffix: bool, longest: bool, pattern: Word },
-    Replace { place: Place, pattern: Word, with: Word },
-    Substring { offset: Word, length: Option<Word> },
-    Case { upper: bool, all: bool, pattern: Word },
+    Default {
+        colon: bool,
+        kind: char,
+        word: Word,
+    },
+    Trim {
+        suffix: bool,
+        longest: bool,
+        pattern: Word,
+    },
+    Replace {
+        place: Place,
+        pattern: Word,
+        with: Word,
+    },
+    Substring {
+        offset: Word,
+        length: Option<Word>,
+    },
+    Case {
+        upper: bool,
+        all: bool,
+        pattern: Word,
+    },
     /// `${x@Q}` and the like.
     Transform(char),
 }

@@ -14,7 +14,8 @@ use crate::{
 /// Most entries of a directory that are looked at.
 const MAX_ENTRIES: usize = 10_000;
 /// After these a command begins.
-const BEFORE_COMMAND: &[&str] = &["then", "do", "else", "elif", "if", "while", "until", "!", "time", "exec", "command"];
+const BEFORE_COMMAND: &[&str] =
+    &["then", "do", "else", "elif", "if", "while", "until", "!", "time", "exec", "command"];
 
 /// What the shell knows.
 pub(super) struct Words<'a>(pub(super) &'a Shell);
@@ -83,7 +84,9 @@ fn unquoted(word: &str) -> String {
 
 fn quoted(name: &str, quote: Option<char>) -> String {
     match quote {
-        Some('"') => name.chars().flat_map(|c| ("\"$`\\".contains(c)).then_some('\\').into_iter().chain([c])).collect(),
+        Some('"') => {
+            name.chars().flat_map(|c| ("\"$`\\".contains(c)).then_some('\\').into_iter().chain([c])).collect()
+        }
         Some(_) => name.to_owned(),
         None => name
             .chars()
@@ -104,13 +107,17 @@ impl Words<'_> {
     }
 
     fn commands(&self, word: &str) -> Vec<Candidate> {
-        let mut names: BTreeSet<String> = builtins::ALL.iter().map(|builtin| builtin.name.to_owned()).collect();
+        let mut names: BTreeSet<String> =
+            builtins::ALL.iter().map(|builtin| builtin.name.to_owned()).collect();
         names.extend(utils::ALL.iter().map(|utility| utility.name.to_owned()));
         names.extend(self.0.functions.borrow().keys().map(|name| name.to_string()));
         names.extend(self.0.aliases.borrow().keys().cloned());
-        let keywords = ["case", "do", "done", "elif", "else", "esac", "for", "function", "then", "time", "until", "while"];
+        let keywords = [
+            "case", "do", "done", "elif", "else", "esac", "for", "function", "then", "time", "until", "while",
+        ];
         names.extend(keywords.map(str::to_owned));
-        let found = names.into_iter().filter(|name| name.starts_with(word) && !name.starts_with(['[', ':', '.']));
+        let found =
+            names.into_iter().filter(|name| name.starts_with(word) && !name.starts_with(['[', ':', '.']));
         found.map(Candidate::new).collect()
     }
 

@@ -41,10 +41,14 @@ fn expand(shell: &Shell, ps1: &str) -> String {
             Some('w') => prompt.push_str(&directory(shell)),
             Some('W') => {
                 let directory = directory(shell);
-                prompt.push_str(directory.rsplit('/').next().filter(|last| !last.is_empty()).unwrap_or(&directory));
+                prompt.push_str(
+                    directory.rsplit('/').next().filter(|last| !last.is_empty()).unwrap_or(&directory),
+                );
             }
             Some('u') => prompt.push_str(&shell.variable("USER").unwrap_or_default()),
-            Some('h' | 'H') => prompt.push_str(&shell.variable("HOSTNAME").unwrap_or_else(|| "agent".to_owned())),
+            Some('h' | 'H') => {
+                prompt.push_str(&shell.variable("HOSTNAME").unwrap_or_else(|| "agent".to_owned()))
+            }
             Some('s') => prompt.push_str("sh"),
             Some('$') => prompt.push('$'),
             Some('n') => prompt.push('\n'),

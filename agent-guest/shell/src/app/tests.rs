@@ -279,3 +279,19 @@ fn errors_are_as_a_shell_words_them() {
     assert!(agent.types("echo $((1/0)); echo no\r").ends_with("sh: 1/0: division by 0\n~ 1 $ "));
     assert!(agent.types("cat nosuch\r").ends_with("cat: nosuch: No such file or directory\n~ 1 $ "));
 }
+
+#[test]
+fn control_c_that_came_with_the_line_counts() {
+    let mut agent = Agent::new();
+    agent.host.set_turns(3);
+    assert!(agent.types("while :; do :; done\r\x03").ends_with("^C\n~ 130 $ "));
+}
+
+#[test]
+fn a_flood_of_output_can_be_interrupted() {
+    let mut agent = Agent::new();
+    agent.host.set_turns(2);
+    agent.host.input("yes\r");
+    assert_eq!(agent.host.run(), Next::Again);
+    assert!(agent.types("\x03").ends_with("^C\n~ 130 $ "));
+}

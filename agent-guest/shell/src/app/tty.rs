@@ -133,20 +133,19 @@ impl Tty {
         self.0.borrow_mut().keep(bytes);
     }
 
-    /// Typed beside a job; whether Ctrl-C was.
+    /// Typed beside a job, or before it began; whether Ctrl-C was.
     pub(super) fn typed_beside(&self, bytes: &[u8]) -> bool {
         let mut state = self.0.borrow_mut();
-        match bytes.iter().rposition(|byte| *byte == INTERRUPT) {
+        state.keep(bytes);
+        match state.typed.iter().rposition(|byte| *byte == INTERRUPT) {
             Some(at) => {
                 // As a terminal does: what was typed before is gone with the job.
-                state.typed.clear();
+                state.typed.drain(..=at);
                 state.ready.clear();
                 state.discipline.take();
-                state.keep(&bytes[at + 1..]);
                 true
             }
             None => {
-                state.keep(bytes);
                 state.cook();
                 false
             }
@@ -167,6 +166,12 @@ impl Tty {
 impl State {
     fn keep(&mut self, bytes: &[u8]) {
         let room = MAX_TYPED_BYTES.saturating_sub(self.typed.len());
+        if bytes.len() > room && bytes.contains(&INTERRUPT) {
+            // However much was typed, a way out is left.
+            self.typed.clear();
+            self.typed.push_back(INTERRUPT);
+            return;
+        }
         if bytes.len() > room {
             let _ = agent::terminal::write(b"\x07");
         }

@@ -25,8 +25,8 @@ pub(super) async fn bracket(shell: &Shell, args: &[String]) -> Flow {
 }
 
 const KEYWORDS: &[&str] = &[
-    "!", "[[", "]]", "case", "do", "done", "elif", "else", "esac", "fi", "for", "function", "if", "in", "then",
-    "time", "until", "while", "{", "}",
+    "!", "[[", "]]", "case", "do", "done", "elif", "else", "esac", "fi", "for", "function", "if", "in",
+    "then", "time", "until", "while", "{", "}",
 ];
 
 /// What a name means, in words; `None`: nothing.
@@ -118,7 +118,9 @@ pub(super) async fn history(shell: &Shell, args: &[String]) -> Flow {
     let most = match words.first().map(|word| (word, word.parse::<usize>())) {
         None => usize::MAX,
         Some((_, Ok(most))) => most,
-        Some((word, Err(_))) => return fail(shell, 1, &format!("history: {word}: numeric argument required")).await,
+        Some((word, Err(_))) => {
+            return fail(shell, 1, &format!("history: {word}: numeric argument required")).await;
+        }
     };
     let text: String = {
         let history = shell.common.history.borrow();

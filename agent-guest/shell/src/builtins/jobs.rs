@@ -121,7 +121,8 @@ pub(super) async fn kill(shell: &Shell, args: &[String]) -> Flow {
         && let Some(name) = first.strip_prefix('-').filter(|name| !name.is_empty() && *name != "-")
     {
         if name == "l" {
-            let lines: String = SIGNALS.iter().map(|(name, number)| format!("{number}) SIG{name}\n")).collect();
+            let lines: String =
+                SIGNALS.iter().map(|(name, number)| format!("{number}) SIG{name}\n")).collect();
             shell.put(lines).await?;
             return Ok(0);
         }

@@ -10,7 +10,8 @@ pub(super) async fn echo(shell: &Shell, args: &[String]) -> Flow {
     let mut escapes = false;
     let mut words = args;
     while let Some((word, rest)) = words.split_first() {
-        let Some(letters) = word.strip_prefix('-').filter(|l| !l.is_empty() && l.chars().all(|c| "neE".contains(c)))
+        let Some(letters) =
+            word.strip_prefix('-').filter(|l| !l.is_empty() && l.chars().all(|c| "neE".contains(c)))
         else {
             break;
         };

@@ -218,7 +218,8 @@ impl<'a> Printer<'a> {
         let width = self.size(field.width).unwrap_or(0);
         let left = field.left || width < 0;
         let width = usize::try_from(width.unsigned_abs()).unwrap_or(0);
-        let precision = field.precision.and_then(|size| self.size(size)).and_then(|n| usize::try_from(n).ok());
+        let precision =
+            field.precision.and_then(|size| self.size(size)).and_then(|n| usize::try_from(n).ok());
         let mut zero = field.zero && !left;
         let mut stop = false;
         let sign = |negative: bool| match (negative, field.plus, field.space) {
@@ -247,7 +248,10 @@ impl<'a> Printer<'a> {
             }
             'c' => {
                 zero = false;
-                (String::new(), self.next().unwrap_or_default().chars().take(1).collect::<String>().into_bytes())
+                (
+                    String::new(),
+                    self.next().unwrap_or_default().chars().take(1).collect::<String>().into_bytes(),
+                )
             }
             's' | 'q' => {
                 zero = false;
@@ -309,7 +313,8 @@ impl<'a> Printer<'a> {
         match i128::from_str_radix(&digits[..end], radix).map(|value| if negative { -value } else { value }) {
             Ok(value) if value >= i128::from(i64::MIN) && value <= i128::from(u64::MAX) => {
                 // Over the signed range it is the same bits: `%u` and `%x` show them.
-                i64::try_from(value).unwrap_or_else(|_| u64::try_from(value).unwrap_or_default().cast_signed())
+                i64::try_from(value)
+                    .unwrap_or_else(|_| u64::try_from(value).unwrap_or_default().cast_signed())
             }
             _ => {
                 self.problems.push(format!("{text}: Numerical result out of range"));

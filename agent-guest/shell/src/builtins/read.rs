@@ -87,7 +87,8 @@ impl Line {
             }
         }
         let text = String::from_utf8_lossy(&bytes);
-        let chars = text.char_indices().map(|(at, c)| (c, quoted.get(at).copied().unwrap_or(false))).collect();
+        let chars =
+            text.char_indices().map(|(at, c)| (c, quoted.get(at).copied().unwrap_or(false))).collect();
         Ok((chars, ended))
     }
 

@@ -104,7 +104,11 @@ pub(super) async fn sh(shell: &Shell, args: &[String]) -> Flow {
                 return fail(shell, 2, "sh: this is a shell already; say sh -c TEXT or sh FILE").await;
             }
             let reader = stdin.and_then(|fd| fd.reader).unwrap_or_else(Reader::empty);
-            (String::from_utf8_lossy(&read_all(shell, &reader, MAX_SOURCE_BYTES).await?).into_owned(), "sh".to_owned(), &[][..])
+            (
+                String::from_utf8_lossy(&read_all(shell, &reader, MAX_SOURCE_BYTES).await?).into_owned(),
+                "sh".to_owned(),
+                &[][..],
+            )
         }
     };
     Ok(shell.run_apart(&text, &name, args, options).await)

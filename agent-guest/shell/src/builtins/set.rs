@@ -12,7 +12,11 @@ use crate::{
 };
 
 /// Turns on or off what words like `-eu` and `-o pipefail` say; what is left.
-pub(super) async fn apply<'a>(shell: &Shell, name: &str, args: &'a [String]) -> Result<(bool, &'a [String]), Jump> {
+pub(super) async fn apply<'a>(
+    shell: &Shell,
+    name: &str,
+    args: &'a [String],
+) -> Result<(bool, &'a [String]), Jump> {
     let mut rest = args;
     while let Some((word, after)) = rest.split_first() {
         let on = word.starts_with('-');
@@ -106,7 +110,9 @@ pub(super) async fn shift(shell: &Shell, args: &[String]) -> Flow {
     let count = match args.first().map(|text| (text, text.parse::<usize>())) {
         None => 1,
         Some((_, Ok(count))) => count,
-        Some((text, Err(_))) => return fail(shell, 1, &format!("shift: {text}: numeric argument required")).await,
+        Some((text, Err(_))) => {
+            return fail(shell, 1, &format!("shift: {text}: numeric argument required")).await;
+        }
     };
     let mut args = shell.args.borrow_mut();
     if count > args.len() {
@@ -133,7 +139,8 @@ pub(super) async fn trap(shell: &Shell, args: &[String]) -> Flow {
             return Ok(0);
         }
         [option] if option == "-l" => {
-            let lines: String = SIGNALS.iter().skip(1).map(|(name, number)| format!("{number}) SIG{name}\n")).collect();
+            let lines: String =
+                SIGNALS.iter().skip(1).map(|(name, number)| format!("{number}) SIG{name}\n")).collect();
             shell.put(lines).await?;
             return Ok(0);
         }
@@ -144,7 +151,8 @@ pub(super) async fn trap(shell: &Shell, args: &[String]) -> Flow {
     for name in names {
         let upper = name.to_uppercase();
         let short = upper.strip_prefix("SIG").unwrap_or(&upper);
-        let Some((signal, _)) = SIGNALS.iter().find(|(signal, number)| *signal == short || *number == short) else {
+        let Some((signal, _)) = SIGNALS.iter().find(|(signal, number)| *signal == short || *number == short)
+        else {
             return fail(shell, 1, &format!("trap: {name}: invalid signal specification")).await;
         };
         let mut traps = shell.traps.borrow_mut();

@@ -35,7 +35,10 @@ impl Shell {
 
     async fn apply(&self, redirect: &Redirect, fds: &mut Fds) -> Result<Result<(), String>, Jump> {
         let number = redirect.fd.unwrap_or(match redirect.kind {
-            RedirectKind::Read(_) | RedirectKind::ReadWrite(_) | RedirectKind::DupIn(_) | RedirectKind::Here(..) => 0,
+            RedirectKind::Read(_)
+            | RedirectKind::ReadWrite(_)
+            | RedirectKind::DupIn(_)
+            | RedirectKind::Here(..) => 0,
             _ => 1,
         });
         if number > MAX_FD {
@@ -91,7 +94,9 @@ impl Shell {
         };
         match source.parse::<u32>() {
             Ok(from) => {
-                let Some(fd) = fds.get(from) else { return Ok(Err(format!("{source}: Bad file descriptor"))) };
+                let Some(fd) = fds.get(from) else {
+                    return Ok(Err(format!("{source}: Bad file descriptor")));
+                };
                 fds.set(number, fd);
                 if moves {
                     fds.close(from);
@@ -142,7 +147,11 @@ impl Shell {
             RedirectKind::Read(_) => Fd { reader: Some(Reader::from_file(file)), ..Fd::default() },
             RedirectKind::ReadWrite(_) => {
                 let other = file.try_clone().map_err(describe).ok();
-                Fd { reader: other.map(Reader::from_file), writer: Some(Writer::to_file(file)), terminal: false }
+                Fd {
+                    reader: other.map(Reader::from_file),
+                    writer: Some(Writer::to_file(file)),
+                    terminal: false,
+                }
             }
             _ => Fd { writer: Some(Writer::to_file(file)), ..Fd::default() },
         })
@@ -153,7 +162,11 @@ impl Shell {
 fn special(name: &str, fds: &Fds) -> Option<Result<Fd, String>> {
     let number = match name {
         "/dev/null" => {
-            return Some(Ok(Fd { reader: Some(Reader::empty()), writer: Some(Writer::null()), terminal: false }));
+            return Some(Ok(Fd {
+                reader: Some(Reader::empty()),
+                writer: Some(Writer::null()),
+                terminal: false,
+            }));
         }
         "/dev/stdin" => 0,
         "/dev/stdout" => 1,

@@ -121,11 +121,18 @@ impl Shell {
     }
 
     /// Runs what a name means, with the shell's streams.
-    pub(crate) fn invoke<'a>(&'a self, meaning: Meaning, name: &'a str, args: &'a [String]) -> LocalFuture<'a, Flow> {
+    pub(crate) fn invoke<'a>(
+        &'a self,
+        meaning: Meaning,
+        name: &'a str,
+        args: &'a [String],
+    ) -> LocalFuture<'a, Flow> {
         match meaning {
             Meaning::Function(body) => Box::pin(async move { self.call(&body, args).await }),
             Meaning::Builtin(builtin) => (builtin.run)(self, args),
-            Meaning::Utility(utility) => Box::pin(async move { Ok(self.run_utility(utility, name, args).await) }),
+            Meaning::Utility(utility) => {
+                Box::pin(async move { Ok(self.run_utility(utility, name, args).await) })
+            }
             Meaning::Path => Box::pin(self.run_script(name, args)),
             Meaning::Nothing => Box::pin(async move {
                 self.complain(&format!("{name}: command not found")).await;
@@ -139,7 +146,8 @@ impl Shell {
         for assign in &simple.assigns {
             let value = self.assigned(assign).await?;
             if self.option(Options::X_TRACE) {
-                self.error_line(&format!("{}{}={}\n", self.ps4(), assign.name, quote_if_needed(&value))).await;
+                self.error_line(&format!("{}{}={}\n", self.ps4(), assign.name, quote_if_needed(&value)))
+                    .await;
             }
             self.assign(&assign.name, &value).await?;
         }

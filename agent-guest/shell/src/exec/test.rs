@@ -93,7 +93,9 @@ impl Shell {
     /// `None`: there is no such operator.
     fn unary(&self, operator: &str, operand: &str) -> Option<bool> {
         let path = self.cwd().join(operand);
-        let is = |test: fn(&Metadata) -> bool| path.metadata().is_ok_and(|meta| test(&meta)) && !operand.is_empty();
+        let is = |test: fn(&Metadata) -> bool| {
+            path.metadata().is_ok_and(|meta| test(&meta)) && !operand.is_empty()
+        };
         Some(match operator {
             "-n" => !operand.is_empty(),
             "-z" => operand.is_empty(),
@@ -114,8 +116,11 @@ impl Shell {
 
     /// `None`: there is no such operator.
     fn binary(&self, left: &str, operator: &str, right: &str) -> Option<Result<bool, String>> {
-        let modified = |name: &str| -> Option<SystemTime> { self.cwd().join(name).metadata().ok()?.modified().ok() };
-        let number = |text: &str| text.trim().parse::<i64>().map_err(|_| format!("{text}: integer expression expected"));
+        let modified =
+            |name: &str| -> Option<SystemTime> { self.cwd().join(name).metadata().ok()?.modified().ok() };
+        let number = |text: &str| {
+            text.trim().parse::<i64>().map_err(|_| format!("{text}: integer expression expected"))
+        };
         Some(Ok(match operator {
             "=" | "==" => left == right,
             "!=" => left != right,

@@ -197,7 +197,8 @@ impl Parser<'_> {
                     _ => true,
                 };
             // `**` groups to the right.
-            let right = self.deeper(|parser| parser.operators(if operator == "**" { binds } else { binds + 1 }))?;
+            let right =
+                self.deeper(|parser| parser.operators(if operator == "**" { binds } else { binds + 1 }))?;
             self.live = live;
             left = self.binary(operator, left, right)?;
         }
@@ -287,12 +288,19 @@ impl Parser<'_> {
     fn primary(&mut self) -> Result<Operand, Error> {
         if self.eat("(") {
             let value = self.deeper(Self::comma)?;
-            return if self.eat(")") { Ok(Operand::Value(value)) } else { Err(Error("missing `)'".to_owned())) };
+            return if self.eat(")") {
+                Ok(Operand::Value(value))
+            } else {
+                Err(Error("missing `)'".to_owned()))
+            };
         }
         if let Some(name) = self.name() {
             return Ok(Operand::Variable(name));
         }
-        let end = self.rest.find(|c: char| !c.is_ascii_alphanumeric() && !"#@_".contains(c)).unwrap_or(self.rest.len());
+        let end = self
+            .rest
+            .find(|c: char| !c.is_ascii_alphanumeric() && !"#@_".contains(c))
+            .unwrap_or(self.rest.len());
         if !self.rest.starts_with(|c: char| c.is_ascii_digit()) {
             return Err(self.unexpected());
         }

@@ -30,7 +30,15 @@ pub(super) struct Builder {
 impl Builder {
     pub(super) fn splitting(ifs: String) -> Self {
         let separator = ifs.chars().next().map(String::from).unwrap_or_default();
-        Self { done: Vec::new(), current: None, ifs: Some(ifs), separator, spaced: false, bytes: 0, over: false }
+        Self {
+            done: Vec::new(),
+            current: None,
+            ifs: Some(ifs),
+            separator,
+            spaced: false,
+            bytes: 0,
+            over: false,
+        }
     }
 
     pub(super) fn joining(ifs: String) -> Self {
@@ -50,7 +58,9 @@ impl Builder {
         field.text.push_str(text);
         if active {
             let special = |b: u8| matches!(b, b'*' | b'?' | b'[' | b']' | b'\\' | b'-' | b'!' | b'^');
-            field.magic.extend(text.bytes().enumerate().filter(|(_, b)| special(*b)).map(|(at, _)| start + at));
+            field
+                .magic
+                .extend(text.bytes().enumerate().filter(|(_, b)| special(*b)).map(|(at, _)| start + at));
         }
     }
 
@@ -103,7 +113,7 @@ impl Builder {
         match value {
             Value::One(text) => self.value(text.as_deref().unwrap_or_default(), quoted),
             Value::Many { all, star } => {
-                let separator = if star { self.separator.as_str() } else { " " };
+                let separator = if star { self.separator.clone() } else { " ".to_owned() };
                 if self.ifs.is_none() || (quoted && star) {
                     return self.value(&all.join(&separator), quoted);
                 }

@@ -8,8 +8,7 @@ use crate::shell::{Jump, Shell, options::Options};
 impl Shell {
     /// The names a field matches, sorted; itself when there are none.
     pub(super) async fn pathnames(&self, field: Field, into: &mut Vec<String>) -> Result<(), Jump> {
-        let active = |at: &usize| matches!(field.text.as_bytes()[*at], b'*' | b'?' | b'[');
-        if !field.magic.iter().any(active) || self.option(Options::NO_GLOB) {
+        if self.option(Options::NO_GLOB) || !may_match(&field.text, |at| field.magic.contains(&at)) {
             into.push(field.text);
             return Ok(());
         }
@@ -38,7 +37,7 @@ impl Shell {
                 .collect();
             start += part.len();
             let mut next = Vec::new();
-            if magic.iter().any(|at| matches!(name.as_bytes()[*at], b'*' | b'?' | b'[')) {
+            if may_match(name, |at| magic.contains(&at)) {
                 let pattern = Pattern::new(name, &magic);
                 for before in &found {
                     self.step().await;
@@ -61,6 +60,15 @@ impl Shell {
         }
         Ok(found)
     }
+}
+
+/// Whether text with these active characters is a pattern at all. `[` alone, the command, is none.
+pub(super) fn may_match(text: &str, active: impl Fn(usize) -> bool) -> bool {
+    text.bytes().enumerate().any(|(at, byte)| match byte {
+        b'*' | b'?' => active(at),
+        b'[' => active(at) && text[at..].contains(']'),
+        _ => false,
+    })
 }
 
 fn unescaped(name: &str, magic: &[usize]) -> String {

@@ -13,14 +13,17 @@ use crate::{
 pub(super) enum Value {
     One(Option<String>),
     /// `$@` and `$*`.
-    Many { all: Vec<String>, star: bool },
+    Many {
+        all: Vec<String>,
+        star: bool,
+    },
 }
 
 impl Value {
     pub(super) fn is_set(&self, colon: bool) -> bool {
         match self {
             Self::One(None) => false,
-            Self::One(Some(text)) => !(colon && text.is_empty()),
+            Self::One(Some(text)) => !colon || !text.is_empty(),
             Self::Many { all, .. } => !all.is_empty() && !(colon && all.iter().all(String::is_empty)),
         }
     }
@@ -28,7 +31,9 @@ impl Value {
     fn map(self, change: impl Fn(&str) -> String) -> Self {
         match self {
             Self::One(text) => Self::One(Some(change(text.as_deref().unwrap_or_default()))),
-            Self::Many { all, star } => Self::Many { all: all.iter().map(|text| change(text)).collect(), star },
+            Self::Many { all, star } => {
+                Self::Many { all: all.iter().map(|text| change(text)).collect(), star }
+            }
         }
     }
 }
@@ -53,7 +58,9 @@ impl Shell {
             Name::Special(c) => match c {
                 '#' => Some(self.args.borrow().len().to_string()),
                 '?' => Some(self.status.get().to_string()),
-                '-' => Some(self.options.get().letters() + if self.common.interactive.get() { "i" } else { "" }),
+                '-' => {
+                    Some(self.options.get().letters() + if self.common.interactive.get() { "i" } else { "" })
+                }
                 '$' => Some("1".to_owned()),
                 '!' => self.jobs.borrow().last_pid.map(|pid| pid.to_string()),
                 _ => Some(self.name.borrow().to_string()),
@@ -112,7 +119,9 @@ impl Shell {
                 Value::Many { all, .. } => all.len().to_string(),
             })),
             Operation::Indirect => match value {
-                Value::One(Some(name)) if crate::syntax::word::is_name(&name) => Value::One(self.variable(&name)),
+                Value::One(Some(name)) if crate::syntax::word::is_name(&name) => {
+                    Value::One(self.variable(&name))
+                }
                 Value::One(Some(n)) => match n.parse::<usize>() {
                     Ok(n) if n > 0 => Value::One(self.args.borrow().get(n - 1).cloned()),
                     _ => return self.give_up(&format!("{n}: invalid variable name")).await,
@@ -130,7 +139,8 @@ impl Shell {
             }
             Operation::Substring { offset, length } => self.substring(value, offset, length.as_ref()).await?,
             Operation::Case { upper, all, pattern } => {
-                let pattern = if pattern.pieces.is_empty() { None } else { Some(self.expand_pattern(pattern).await?) };
+                let pattern =
+                    if pattern.pieces.is_empty() { None } else { Some(self.expand_pattern(pattern).await?) };
                 value.map(|text| change_case(text, pattern.as_ref(), *upper, *all))
             }
             Operation::Transform(kind) => value.map(|text| match kind {
@@ -292,7 +302,7 @@ pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for (n, c) in text.chars().enumerate() {
         let plain = c.is_alphanumeric() || "_-./:=@%+".contains(c) || !c.is_ascii();
-        if !plain && !(c == '~' && n > 0) && !(c == '#' && n > 0) {
+        if !plain && (n == 0 || !matches!(c, '~' | '#')) {
             escaped.push('\\');
         }
         escaped.push(c);

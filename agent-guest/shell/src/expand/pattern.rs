@@ -20,7 +20,8 @@ enum Member {
 pub(crate) struct Pattern(Vec<Token>);
 
 const CLASSES: &[&str] = &[
-    "alpha", "digit", "alnum", "upper", "lower", "punct", "xdigit", "cntrl", "graph", "print", "space", "blank",
+    "alpha", "digit", "alnum", "upper", "lower", "punct", "xdigit", "cntrl", "graph", "print", "space",
+    "blank",
 ];
 
 impl Pattern {

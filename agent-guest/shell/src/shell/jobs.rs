@@ -1,6 +1,10 @@
 //! Background jobs.
 
-use std::{cell::{Cell, RefCell}, rc::Rc, task::{Poll, Waker}};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    task::{Poll, Waker},
+};
 
 use super::task::Child;
 
@@ -137,8 +141,12 @@ impl Jobs {
 
     /// Takes out what has ended.
     pub(crate) fn take_finished(&mut self) -> Vec<(char, Rc<Job>)> {
-        let finished: Vec<_> =
-            self.all.iter().filter(|job| job.status().is_some()).map(|job| (self.mark(job), job.clone())).collect();
+        let finished: Vec<_> = self
+            .all
+            .iter()
+            .filter(|job| job.status().is_some())
+            .map(|job| (self.mark(job), job.clone()))
+            .collect();
         self.all.retain(|job| job.status().is_none());
         finished
     }

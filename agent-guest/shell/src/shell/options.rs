@@ -46,6 +46,9 @@ impl Options {
 
     /// `$-`.
     pub(crate) fn letters(self) -> String {
-        ALL.iter().filter(|(letter, _, option)| *letter != ' ' && self.has(*option)).map(|(letter, ..)| letter).collect()
+        ALL.iter()
+            .filter(|(letter, _, option)| *letter != ' ' && self.has(*option))
+            .map(|(letter, ..)| letter)
+            .collect()
     }
 }

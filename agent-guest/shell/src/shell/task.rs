@@ -1,6 +1,11 @@
 //! Tasks that end with who started them.
 
-use std::{cell::RefCell, future::Future, pin::Pin, task::{Context, Poll}};
+use std::{
+    cell::RefCell,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
 
 use super::Flow;
 

@@ -145,9 +145,7 @@ impl Vars {
     /// The environment of a command.
     pub(crate) fn exported(&self) -> BTreeMap<String, String> {
         let exported = self.all.iter().filter(|(_, var)| var.exported);
-        exported
-            .filter_map(|(name, var)| Some((name.to_string(), var.value.as_ref()?.to_string())))
-            .collect()
+        exported.filter_map(|(name, var)| Some((name.to_string(), var.value.as_ref()?.to_string()))).collect()
     }
 
     pub(crate) fn push_scope(&mut self) {
@@ -177,7 +175,10 @@ impl Vars {
         let old = self.all.get(name).cloned();
         scope.push((name.into(), old.clone()));
         // As bash does, and unlike dash: declared, but unset.
-        self.insert(name.into(), Var { value: None, exported: old.is_some_and(|var| var.exported), readonly: false });
+        self.insert(
+            name.into(),
+            Var { value: None, exported: old.is_some_and(|var| var.exported), readonly: false },
+        );
         true
     }
 }

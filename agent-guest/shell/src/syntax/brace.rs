@@ -134,9 +134,12 @@ fn sequence(text: &str) -> Option<Vec<String>> {
     };
     if let (Some(first), Some(last)) = (single(first), single(last)) {
         let numbers = range(i64::from(u32::from(first)), i64::from(u32::from(last)), step);
-        return Some(numbers.filter_map(|n| char::from_u32(u32::try_from(n).ok()?)).map(String::from).collect());
+        return Some(
+            numbers.filter_map(|n| char::from_u32(u32::try_from(n).ok()?)).map(String::from).collect(),
+        );
     }
-    let padded = |text: &str| text.trim_start_matches('-').starts_with('0') && text.trim_start_matches('-').len() > 1;
+    let padded =
+        |text: &str| text.trim_start_matches('-').starts_with('0') && text.trim_start_matches('-').len() > 1;
     let width = if padded(first) || padded(last) { first.len().max(last.len()) } else { 0 };
     let numbers = range(first.parse().ok()?, last.parse().ok()?, step);
     Some(numbers.map(|n| format!("{n:0width$}")).collect())

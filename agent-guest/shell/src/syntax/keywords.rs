@@ -33,7 +33,10 @@ pub(super) fn misplaced(source: &str) -> Option<String> {
             }
             Token::Word(..) => {
                 let fits = word(text, &mut open);
-                begins = matches!(text, "if" | "then" | "elif" | "else" | "do" | "while" | "until" | "{" | "!" | "time");
+                begins = matches!(
+                    text,
+                    "if" | "then" | "elif" | "else" | "do" | "while" | "until" | "{" | "!" | "time"
+                );
                 fits
             }
         };

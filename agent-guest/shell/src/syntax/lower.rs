@@ -16,7 +16,8 @@ fn unsupported(what: &str) -> SyntaxError {
 }
 
 pub(super) fn program(program: &ast::Program, source: &str) -> Result<List> {
-    let lower = Lower { source, offsets: source.char_indices().map(|(at, _)| at).chain([source.len()]).collect() };
+    let lower =
+        Lower { source, offsets: source.char_indices().map(|(at, _)| at).chain([source.len()]).collect() };
     let mut all = Vec::new();
     for list in &program.complete_commands {
         all.extend(lower.compound_list(list)?);
@@ -88,12 +89,16 @@ impl<'a> Lower<'a> {
     fn command(&self, command: &ast::Command) -> Result<Command> {
         match command {
             ast::Command::Simple(command) => self.simple(command),
-            ast::Command::Compound(command, redirects) => {
-                Ok(Command { kind: self.compound(command)?, redirects: self.redirect_list(redirects.as_ref())? })
-            }
+            ast::Command::Compound(command, redirects) => Ok(Command {
+                kind: self.compound(command)?,
+                redirects: self.redirect_list(redirects.as_ref())?,
+            }),
             ast::Command::Function(function) => {
                 let ast::FunctionBody(body, redirects) = &function.body;
-                let body = Command { kind: self.compound(body)?, redirects: self.redirect_list(redirects.as_ref())? };
+                let body = Command {
+                    kind: self.compound(body)?,
+                    redirects: self.redirect_list(redirects.as_ref())?,
+                };
                 let name = function.fname.value.as_str().into();
                 Ok(Command { kind: Kind::Function { name, body: Rc::new(body) }, redirects: Vec::new() })
             }
@@ -111,7 +116,9 @@ impl<'a> Lower<'a> {
         let suffix = command.suffix.iter().flat_map(|suffix| &suffix.0);
         for item in prefix {
             match item {
-                ast::CommandPrefixOrSuffixItem::IoRedirect(redirect) => redirects.push(self.io_redirect(redirect)?),
+                ast::CommandPrefixOrSuffixItem::IoRedirect(redirect) => {
+                    redirects.push(self.io_redirect(redirect)?)
+                }
                 ast::CommandPrefixOrSuffixItem::AssignmentWord(assignment, text) => {
                     simple.assigns.push(self.assign(assignment, text)?);
                 }
@@ -123,14 +130,18 @@ impl<'a> Lower<'a> {
         }
         for item in suffix {
             match item {
-                ast::CommandPrefixOrSuffixItem::IoRedirect(redirect) => redirects.push(self.io_redirect(redirect)?),
+                ast::CommandPrefixOrSuffixItem::IoRedirect(redirect) => {
+                    redirects.push(self.io_redirect(redirect)?)
+                }
                 ast::CommandPrefixOrSuffixItem::AssignmentWord(assignment, text) => {
                     scalar(assignment)?;
                     let mut parsed = word::parse_assignment(&self.text(text))?;
                     parsed.assignment = true;
                     simple.words.push(parsed);
                 }
-                ast::CommandPrefixOrSuffixItem::Word(text) => self.words(&self.text(text), &mut simple.words)?,
+                ast::CommandPrefixOrSuffixItem::Word(text) => {
+                    self.words(&self.text(text), &mut simple.words)?
+                }
                 ast::CommandPrefixOrSuffixItem::ProcessSubstitution(..) => {
                     return Err(unsupported("process substitution"));
                 }
@@ -187,11 +198,15 @@ impl<'a> Lower<'a> {
                     values.iter().try_for_each(|value| self.words(&self.text(value), &mut all)).map(|()| all)
                 });
                 if !word::is_name(&command.variable_name) {
-                    return Err(SyntaxError::Invalid(format!("`{}': not a valid identifier", command.variable_name)));
+                    return Err(SyntaxError::Invalid(format!(
+                        "`{}': not a valid identifier",
+                        command.variable_name
+                    )));
                 }
                 // `for x in; do` goes over nothing and `for x; do` over the parameters: the tree tells them
                 // apart as little as it keeps the word.
-                let head = self.slice(command.loc.start.index, command.body.loc.start.index).unwrap_or_default();
+                let head =
+                    self.slice(command.loc.start.index, command.body.loc.start.index).unwrap_or_default();
                 let nothing = values.is_none() && head.split([' ', '\t', '\n', ';']).any(|word| word == "in");
                 let values = if nothing { Some(Ok(Vec::new())) } else { values };
                 Kind::For {
@@ -200,15 +215,19 @@ impl<'a> Lower<'a> {
                     body: self.compound_list(&command.body.list)?,
                 }
             }
-            C::CaseClause(command) => {
-                Kind::Case { word: word::parse(&self.text(&command.value))?, items: command.cases.iter().map(|part| self.case_item(part)).collect::<Result<_>>()? }
-            }
+            C::CaseClause(command) => Kind::Case {
+                word: word::parse(&self.text(&command.value))?,
+                items: command.cases.iter().map(|part| self.case_item(part)).collect::<Result<_>>()?,
+            },
             C::IfClause(command) => {
-                let mut branches = vec![(self.compound_list(&command.condition)?, self.compound_list(&command.then)?)];
+                let mut branches =
+                    vec![(self.compound_list(&command.condition)?, self.compound_list(&command.then)?)];
                 let mut otherwise = None;
                 for part in command.elses.iter().flatten() {
                     match &part.condition {
-                        Some(condition) => branches.push((self.compound_list(condition)?, self.compound_list(&part.body)?)),
+                        Some(condition) => {
+                            branches.push((self.compound_list(condition)?, self.compound_list(&part.body)?))
+                        }
                         None => otherwise = Some(self.compound_list(&part.body)?),
                     }
                 }
@@ -221,7 +240,11 @@ impl<'a> Lower<'a> {
     }
 
     fn while_clause(&self, command: &ast::WhileOrUntilClauseCommand, until: bool) -> Result<Kind> {
-        Ok(Kind::While { until, test: self.compound_list(&command.0)?, body: self.compound_list(&command.1.list)? })
+        Ok(Kind::While {
+            until,
+            test: self.compound_list(&command.0)?,
+            body: self.compound_list(&command.1.list)?,
+        })
     }
 
     fn case_item(&self, item: &ast::CaseItem) -> Result<CaseItem> {
@@ -263,10 +286,13 @@ impl<'a> Lower<'a> {
             }
             ast::IoRedirect::HereDocument(fd, document) => {
                 let text = &document.doc.value;
-                let body = if document.requires_expansion { word::parse_here(text)? } else { word::quoted(text) };
+                let body =
+                    if document.requires_expansion { word::parse_here(text)? } else { word::quoted(text) };
                 (*fd, RedirectKind::Here(body, false))
             }
-            ast::IoRedirect::HereString(fd, text) => (*fd, RedirectKind::Here(word::parse(&self.text(text))?, true)),
+            ast::IoRedirect::HereString(fd, text) => {
+                (*fd, RedirectKind::Here(word::parse(&self.text(text))?, true))
+            }
             ast::IoRedirect::OutputAndError(target, append) => {
                 (None, RedirectKind::Both(word::parse(&self.text(target))?, *append))
             }
@@ -281,10 +307,14 @@ impl<'a> Lower<'a> {
             E::Or(left, right) => Test::Or(Box::new(self.test(left)?), Box::new(self.test(right)?)),
             E::Not(inner) => Test::Not(Box::new(self.test(inner)?)),
             E::Parenthesized(inner) => self.test(inner)?,
-            E::UnaryTest(predicate, operand) => Test::Unary(unary(predicate), word::parse(&self.text(operand))?),
-            E::BinaryTest(predicate, left, right) => {
-                Test::Binary(binary(predicate), word::parse(&self.text(left))?, word::parse(&self.text(right))?)
+            E::UnaryTest(predicate, operand) => {
+                Test::Unary(unary(predicate), word::parse(&self.text(operand))?)
             }
+            E::BinaryTest(predicate, left, right) => Test::Binary(
+                binary(predicate),
+                word::parse(&self.text(left))?,
+                word::parse(&self.text(right))?,
+            ),
         })
     }
 }

@@ -136,7 +136,10 @@ fn nesting(source: &str) -> usize {
             }
             '\n' | ';' | '&' | '|' | '!' | '`' => begins = true,
             _ => {
-                length = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len()).max(length);
+                length = rest
+                    .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+                    .unwrap_or(rest.len())
+                    .max(length);
                 let word = &rest[..length];
                 if begins {
                     match word {

@@ -1,8 +1,8 @@
 //! `${..}` and the names of parameters.
 
 use super::{
-    MAX_DEPTH, Mode, Pieces, Result, Scanner, SyntaxError, Word,
     super::{Name, Operation, Parameter, Piece, Place},
+    MAX_DEPTH, Mode, Pieces, Result, Scanner, SyntaxError, Word,
 };
 
 /// `$name` without an operation.
@@ -63,7 +63,9 @@ impl Scanner<'_> {
             }
             self.at = before;
         }
-        if self.rest().starts_with('!') && self.rest()[1..].starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_') {
+        if self.rest().starts_with('!')
+            && self.rest()[1..].starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
+        {
             self.at += 1;
             if let Some(name) = self.name(true) {
                 return Ok(Parameter { name, operation: Operation::Indirect });
@@ -77,8 +79,7 @@ impl Scanner<'_> {
     }
 
     fn operation(&mut self, mode: Mode) -> Result<Operation> {
-        let colon = self.rest().starts_with(':')
-            && self.rest()[1..].starts_with(['-', '=', '?', '+']);
+        let colon = self.rest().starts_with(':') && self.rest()[1..].starts_with(['-', '=', '?', '+']);
         if colon {
             self.at += 1;
         }
@@ -122,7 +123,8 @@ impl Scanner<'_> {
                 Operation::Case { upper: c == '^', all, pattern: self.until(Mode::Plain, &['}'])? }
             }
             '@' => {
-                let transform = self.rest()[1..].chars().next().filter(|c| matches!(c, 'Q' | 'U' | 'u' | 'L' | 'E'));
+                let transform =
+                    self.rest()[1..].chars().next().filter(|c| matches!(c, 'Q' | 'U' | 'u' | 'L' | 'E'));
                 self.at += if transform.is_some() { 2 } else { 0 };
                 transform.map_or(Operation::Value, Operation::Transform)
             }

@@ -61,7 +61,8 @@ pub(super) fn command(text: &str) -> Option<usize> {
     let mut documents: VecDeque<Document> = VecDeque::new();
     while let Some(c) = text[at..].chars().next() {
         let rest = &text[at..];
-        let began = std::mem::replace(&mut begins, c.is_whitespace() || matches!(c, ';' | '(' | ')' | '&' | '|'));
+        let began =
+            std::mem::replace(&mut begins, c.is_whitespace() || matches!(c, ';' | '(' | ')' | '&' | '|'));
         let mut length = c.len_utf8();
         match c {
             '\\' => length += rest[1..].chars().next().map_or(0, char::len_utf8),
