@@ -195,7 +195,7 @@ impl App {
     }
 
     /// Waits until `done` holds of an agent's row or `until` has passed; the row as it is then.
-    async fn wait_for(
+    pub(super) async fn wait_for(
         &self,
         mut agent: Agent,
         until: Instant,

@@ -1,6 +1,6 @@
 //! What hosts tell: that they are here, that they still are, and what became of their agents.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -18,6 +18,7 @@ use crate::{
     domain::{
         agent::{Agent, Expect, Patch},
         host::Host,
+        state,
     },
     error::Error,
     fleet::Lost,
@@ -27,6 +28,8 @@ use crate::{
 
 /// Longest address or URL of a host, bytes.
 const MAX_ADDRESS_BYTES: usize = 256;
+/// How long the end of an agent waits for the record of its start.
+const START_RECORDED: Duration = Duration::from_secs(3);
 /// Most images a host may have.
 const MAX_IMAGES: usize = 1024;
 
@@ -126,7 +129,7 @@ impl App {
                 status: Some(Status::Pending),
                 reason: Some(Some(StatusReason::Scheduling)),
                 host: Some(None),
-                deadline: Some(crate::domain::state::deadline(Status::Pending, Timestamp::now())),
+                deadline: Some(state::deadline(Status::Pending, Timestamp::now())),
                 ..Patch::default()
             },
             Status::Starting => return Ok(()),
@@ -178,7 +181,12 @@ impl App {
     }
 
     async fn report(&self, host: HostId, report: Report) -> Result<(), Error> {
-        let Some(row) = self.store.agent(report.agent).await? else { return Ok(()) };
+        let Some(mut row) = self.store.agent(report.agent).await? else { return Ok(()) };
+        if matches!(report.event, ReportEvent::Ended { .. }) && row.status == Status::Starting {
+            // It ended right after its start, whose answer is about to be recorded: in that order.
+            let until = Instant::now() + START_RECORDED;
+            row = self.wait_for(row, until, |row| row.status != Status::Starting).await?;
+        }
         if row.host != Some(host) || row.epoch != report.epoch || row.status.is_final() {
             tracing::debug!(agent = %report.agent, epoch = report.epoch, "stale report");
             return Ok(());
@@ -189,10 +197,9 @@ impl App {
         }
         let patch = match (report.event, row.status) {
             (_, Status::Terminating) => final_patch(Status::Terminated),
-            // Its start is answered on its own; that answer says more.
-            (ReportEvent::Ended { .. }, Status::Starting) => return Ok(()),
-            (ReportEvent::Ended { status, reason, detail }, _) => {
-                let status = if status == Status::Terminated { status } else { Status::Failed };
+            (ReportEvent::Ended { status, reason, detail }, from) => {
+                let terminated = status == Status::Terminated && state::legal(from, status);
+                let status = if terminated { Status::Terminated } else { Status::Failed };
                 Patch {
                     reason: Some(Some(reason)),
                     detail: Some(Some(bounded(detail))),

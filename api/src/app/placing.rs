@@ -211,7 +211,8 @@ impl App {
                         epoch,
                         reason: StatusReason::UserRequest,
                         grace: Duration::ZERO,
-                        purge: true,
+                        // What was released is to be taken over by its next start.
+                        purge: agent.status.is_final(),
                     };
                     let _ = self.hosts.stop(to, stop).await;
                 }

@@ -82,6 +82,19 @@ async fn a_report_of_an_end_is_applied_once_and_only_for_its_epoch() {
 }
 
 #[tokio::test]
+async fn an_end_that_overtakes_the_record_of_its_start_is_not_lost() {
+    let (cloud, host) = Cloud::start().await;
+    host.hold(true);
+    let request = cloud.request(Method::POST, "/v1/agents/spawn").json(&json!({ "image": "shell" }));
+    let agent: Value = request.send().await.unwrap().json().await.unwrap();
+    cloud.agent_once(&id(&agent), "starting").await;
+    tokio::join!(host.report(&cloud, ended(&agent, 1)), async { host.hold(false) });
+    let after = cloud.get(&format!("/v1/agents/{}", id(&agent))).await;
+    assert_eq!((&after["status"], &after["status_reason"]), (&json!("failed"), &json!("guest_trap")));
+    assert!(after["started_at"].is_string(), "it did run");
+}
+
+#[tokio::test]
 async fn a_planned_stop_of_everything_brings_agents_back_with_their_workspace() {
     let (cloud, mut host) = Cloud::start().await;
     let agent = cloud.spawn().await;
