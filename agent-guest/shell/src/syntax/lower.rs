@@ -174,7 +174,14 @@ impl<'a> Lower<'a> {
     fn compound(&self, command: &ast::CompoundCommand) -> Result<Kind> {
         use ast::CompoundCommand as C;
         Ok(match command {
-            C::Arithmetic(command) => Kind::Arithmetic(word::parse_arithmetic(&command.expr.value)?),
+            C::Arithmetic(command) => {
+                let text = self.slice(command.loc.start.index, command.loc.end.index).unwrap_or("((");
+                match text.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) {
+                    // `( (a) )` is no arithmetic, though the grammar crate takes it for one.
+                    Some(inner) if !inner.starts_with('(') => Kind::Subshell(Rc::new(super::parse(inner)?)),
+                    _ => Kind::Arithmetic(word::parse_arithmetic(&command.expr.value)?),
+                }
+            }
             C::ArithmeticForClause(command) => {
                 let part = |expression: &Option<ast::UnexpandedArithmeticExpr>| {
                     expression
