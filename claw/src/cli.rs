@@ -61,8 +61,9 @@ pub(crate) struct Global {
     #[arg(long, global = true, env = "CLAW_PROFILE", value_name = "NAME", help_heading = "Cloud")]
     pub(crate) profile: Option<String>,
     /// Configuration file [default: ~/.config/claw/config.toml]
+    // Not `--config`: that one is `spawn`'s, and global options share their names with every verb's.
     #[arg(long, global = true, env = "CLAW_CONFIG", value_name = "FILE", help_heading = "Cloud")]
-    pub(crate) config: Option<PathBuf>,
+    pub(crate) config_file: Option<PathBuf>,
     /// What is logged, such as `info` or `host=debug,api=info`
     #[arg(long, global = true, env = "CLAW_LOG", value_name = "FILTER", help_heading = "Logs")]
     pub(crate) log: Option<String>,

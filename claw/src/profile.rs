@@ -81,14 +81,16 @@ fn in_data(data: &Path) -> Option<Target> {
 }
 
 fn config(global: &Global, around: &Surroundings) -> Result<Config, Failure> {
-    let path = match (&global.config, &around.config) {
+    let path = match (&global.config_file, &around.config) {
         (Some(path), _) => path.clone(),
         (None, Some(dir)) => dir.join("config.toml"),
         (None, None) => return Ok(Config::default()),
     };
     match fs::read_to_string(&path) {
         Ok(text) => toml::from_str(&text).map_err(|e| Failure::Usage(format!("{}: {e}", path.display()))),
-        Err(e) if e.kind() == io::ErrorKind::NotFound && global.config.is_none() => Ok(Config::default()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound && global.config_file.is_none() => {
+            Ok(Config::default())
+        }
         Err(source) => Err(Failure::File { path, source }),
     }
 }
