@@ -102,8 +102,13 @@ fn refusal(error: &WorkspaceError) -> Response {
         WorkspaceError::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, Code::TooLarge),
         WorkspaceError::Range { .. } => (StatusCode::RANGE_NOT_SATISFIABLE, Code::RangeNotSatisfiable),
         WorkspaceError::Body(_) => (StatusCode::BAD_REQUEST, Code::BadRequest),
-        WorkspaceError::Disk(_) => {
-            tracing::error!(%error, "the disk refused");
+        // Not the agent's own bound: somebody else has to make room, and then the same request may succeed.
+        WorkspaceError::Disk(source) if is_full(source) => {
+            tracing::error!(error = %source, "the disk is full");
+            (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable)
+        }
+        WorkspaceError::Disk(source) => {
+            tracing::error!(error = %source, "the disk refused");
             (StatusCode::INTERNAL_SERVER_ERROR, Code::Internal)
         }
         WorkspaceError::Exists
@@ -112,11 +117,17 @@ fn refusal(error: &WorkspaceError) -> Response {
         | WorkspaceError::NotEmpty => (StatusCode::CONFLICT, Code::InvalidState),
         _ => (StatusCode::UNPROCESSABLE_ENTITY, Code::Validation),
     };
-    let mut response = problem(status, code, &error.to_string());
+    let detail =
+        if code == Code::Unavailable { "the host's disk is full".to_owned() } else { error.to_string() };
+    let mut response = problem(status, code, &detail);
     if let WorkspaceError::Range { size } = error
         && let Ok(value) = HeaderValue::try_from(format!("bytes */{size}"))
     {
         response.headers_mut().insert(header::CONTENT_RANGE, value);
     }
     response
+}
+
+fn is_full(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
 }

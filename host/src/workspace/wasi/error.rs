@@ -62,7 +62,12 @@ pub(in crate::workspace) fn code(error: &WorkspaceError) -> ErrorCode {
         WorkspaceError::Body(_) => ErrorCode::Io,
         WorkspaceError::Disk(source) => {
             tracing::warn!(error = %source, "workspace: the disk failed");
-            ErrorCode::Io
+            match source.kind() {
+                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                    ErrorCode::InsufficientSpace
+                }
+                _ => ErrorCode::Io,
+            }
         }
     }
 }
