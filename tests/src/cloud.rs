@@ -2,20 +2,16 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use reqwest::{Method, StatusCode};
-use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use wire::{
-    access::{Role, Ticket},
-    agent::{Agent, Spawned},
+    agent::Agent,
+    host::{Command, Reply, Usage},
 };
 
-use crate::{components, terminal::Terminal};
-
-/// Longest wait for anything that should happen.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub use crate::client::PATIENCE;
+use crate::{client::Client, components};
 
 /// How a cloud is made.
 #[derive(Debug, Clone)]
@@ -50,14 +46,13 @@ impl Part {
     }
 }
 
-/// See the module. Dropped, it ends as `kill -9` would: nothing is drained.
+/// See the module. It is its own client, as its first tenant. Dropped, it ends as `kill -9` would: nothing is
+/// drained.
 #[derive(Debug)]
 pub struct Cloud {
-    /// `http://127.0.0.1:<port>`.
-    pub url: String,
-    /// Of its first tenant, with every scope.
-    pub token: String,
-    http: reqwest::Client,
+    /// Where its host listens.
+    pub host_address: String,
+    client: Client,
     dir: Arc<TempDir>,
     setup: Setup,
     api: Option<Part>,
@@ -78,9 +73,8 @@ impl Cloud {
 
     async fn open(dir: Arc<TempDir>, setup: Setup) -> Self {
         let mut cloud = Self {
-            url: String::new(),
-            token: String::new(),
-            http: reqwest::Client::new(),
+            host_address: String::new(),
+            client: Client::default(),
             dir,
             setup,
             api: None,
@@ -96,9 +90,9 @@ impl Cloud {
         config.direct_hosts = self.setup.direct;
         config.lease = self.setup.lease;
         let api = Arc::new(api::Api::open(config).await.unwrap());
-        self.token = api.bootstrap().await.unwrap().token;
+        self.client.token = api.bootstrap().await.unwrap().token;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        self.url = format!("http://{}", listener.local_addr().unwrap());
+        self.client.url = format!("http://{}", listener.local_addr().unwrap());
         let id = host::host_id(&self.dir.path().join("host")).unwrap();
         std::fs::write(self.dir.path().join("credential"), api.host_credential(id)).unwrap();
         let stop = CancellationToken::new();
@@ -115,8 +109,9 @@ impl Cloud {
         let credential = std::fs::read_to_string(self.dir.path().join("credential")).unwrap();
         config.api = Some(host::ApiLink { url: self.url.clone(), credential });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        self.host_address = listener.local_addr().unwrap().to_string();
         if self.setup.direct {
-            config.public_url = Some(format!("ws://{}", listener.local_addr().unwrap()));
+            config.public_url = Some(format!("ws://{}", self.host_address));
         }
         let host = host::Host::open(config).await.unwrap();
         let ready = host.ready();
@@ -145,84 +140,28 @@ impl Cloud {
         self.host.take().unwrap().end().await;
     }
 
-    /// A request with the first token; the path begins with `/`.
-    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
-        self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.token)
-    }
-
-    /// A request with a JSON body: status and JSON answer.
-    pub async fn call(&self, method: Method, path: &str, body: &Value) -> (StatusCode, Value) {
-        let answer = self.request(method, path).json(body).send().await.unwrap();
-        (answer.status(), answer.json().await.unwrap_or(Value::Null))
-    }
-
-    /// A GET: status and JSON answer.
-    pub async fn get(&self, path: &str) -> (StatusCode, Value) {
-        let answer = self.request(Method::GET, path).send().await.unwrap();
-        (answer.status(), answer.json().await.unwrap_or(Value::Null))
-    }
-
-    /// Spawns and waits until it runs.
-    ///
-    /// # Panics
-    /// When it does not.
-    pub async fn spawn(&self, body: Value) -> Agent {
-        let request = self.request(Method::POST, "/v1/agents/spawn").header("prefer", "wait=20").json(&body);
-        let answer = request.send().await.unwrap();
-        let (status, text) = (answer.status(), answer.text().await.unwrap());
-        assert_eq!(status, StatusCode::CREATED, "{text}");
-        serde_json::from_str::<Spawned>(&text).unwrap().agent
-    }
-
-    /// An agent's record.
-    pub async fn agent(&self, agent: &Agent) -> Agent {
-        let (status, body) = self.get(&format!("/v1/agents/{}", agent.id)).await;
-        assert_eq!(status, StatusCode::OK, "{body}");
-        serde_json::from_value(body).unwrap()
-    }
-
-    /// Waits until an agent's record is as wanted.
-    ///
-    /// # Panics
-    /// When it does not come to be.
-    pub async fn wait_for(&self, agent: &Agent, wanted: impl Fn(&Agent) -> bool) -> Agent {
-        let waiting = async {
-            loop {
-                let now = self.agent(agent).await;
-                if wanted(&now) {
-                    return now;
-                }
-                // Long-polls on the record's next change.
-                let path = format!("/v1/agents/{}?wait_for=terminated&timeout_seconds=1", agent.id);
-                self.get(&path).await;
-            }
-        };
-        match tokio::time::timeout(PATIENCE, waiting).await {
-            Ok(agent) => agent,
-            Err(_) => panic!("still {:?}", self.agent(agent).await),
+    /// An agent's meters, asked of its host over the wire.
+    pub async fn usage(&self, agent: &Agent) -> Usage {
+        match self.command(&Command::Inspect { agent: agent.id }).await {
+            Reply::Inspected { usage } => usage,
+            other => panic!("{other:?}"),
         }
     }
 
-    /// A ticket for an agent's terminal.
-    pub async fn ticket(&self, agent: &Agent, role: Role) -> Ticket {
-        let body = serde_json::json!({ "role": role });
-        let (status, body) =
-            self.call(Method::POST, &format!("/v1/agents/{}/tickets", agent.id), &body).await;
-        assert_eq!(status, StatusCode::CREATED, "{body}");
-        serde_json::from_value(body).unwrap()
+    /// A command to the host, as the API gives them.
+    pub async fn command(&self, command: &Command) -> Reply {
+        let credential = std::fs::read_to_string(self.dir.path().join("credential")).unwrap();
+        let url = format!("http://{}/wire/v1/command", self.host_address);
+        let answer = self.client.http.post(url).bearer_auth(credential).json(command).send().await.unwrap();
+        answer.json().await.unwrap()
     }
+}
 
-    /// An operator's terminal, attached to the present screen.
-    pub async fn terminal(&self, agent: &Agent) -> Terminal {
-        let mut terminal = self.socket(agent, Role::Operator).await;
-        terminal.attach("test").await;
-        terminal
-    }
+impl std::ops::Deref for Cloud {
+    type Target = Client;
 
-    /// A socket that is not attached yet.
-    pub async fn socket(&self, agent: &Agent, role: Role) -> Terminal {
-        let ticket = self.ticket(agent, role).await;
-        Terminal::connect(&ticket.url, &ticket.protocols, Some(&self.url)).await.unwrap()
+    fn deref(&self) -> &Client {
+        &self.client
     }
 }
 

@@ -11,9 +11,12 @@
 //! ```
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a harness fails loudly")]
 
+pub mod client;
 pub mod cloud;
 pub mod components;
+pub mod process;
 pub mod terminal;
 
+pub use client::Client;
 pub use cloud::Cloud;
 pub use terminal::Terminal;
