@@ -50,6 +50,9 @@ mod uniq;
 mod walk;
 mod wc;
 
+/// Where the workspace is mounted: all that an agent has.
+const WORKSPACE: &str = "/work";
+
 /// Most bytes that a utility which cannot stream holds in memory.
 pub const HOLD_BYTES: usize = 64 * 1024 * 1024;
 
@@ -162,7 +165,15 @@ pub fn describe(error: &io::Error) -> String {
 
 /// Some systems give an error no kind of its own; its text is right but for the number.
 fn without_number(text: &str) -> &str {
-    text.split_once(" (os error").map_or(text, |(text, _)| text)
+    match text.split_once(" (os error").map_or(text, |(text, _)| text) {
+        // How WASI says that a path leads out of the workspace.
+        "Capabilities insufficient" => "Permission denied",
+        // And that it begins outside.
+        text if text.starts_with("failed to find a pre-opened file descriptor") => {
+            "No such file or directory"
+        }
+        text => text,
+    }
 }
 
 fn wants_help(call: &Call) -> bool {

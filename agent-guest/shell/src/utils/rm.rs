@@ -1,9 +1,9 @@
 //! `rm`.
 
-use std::{fs, io};
+use std::{fs, io, path::Path};
 
 use super::{
-    Pace, describe, locate, misuse, options,
+    Pace, WORKSPACE, describe, links, locate, misuse, options,
     streams::Out,
     walk::{Stage, Walk},
 };
@@ -29,7 +29,13 @@ pub(crate) async fn run(call: &Call) -> Result<u8, Failure> {
             out.complain(text).await?;
             continue;
         }
-        let mut walk = Walk::new(locate(call, operand), operand);
+        let path = locate(call, operand);
+        if recursive && links::resolve(&path).is_ok_and(|path| is_everything(&path)) {
+            let hint = "remove what is in it instead";
+            out.complain(format_args!("refusing to remove all of '{operand}': {hint}")).await?;
+            continue;
+        }
+        let mut walk = Walk::new(path, operand);
         let mut kept = 0;
         while let Some(visit) = walk.next() {
             pace.step().await;
@@ -71,4 +77,25 @@ pub(crate) async fn run(call: &Call) -> Result<u8, Failure> {
         }
     }
     out.finish().await
+}
+
+/// Whether a path without links or `..` is the workspace, or what it is in.
+fn is_everything(path: &Path) -> bool {
+    Path::new(WORKSPACE).starts_with(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Only the judgement: a test that removed for real would need to be right the first time.
+    #[test]
+    fn the_whole_workspace_is_recognised() {
+        for path in ["/work", "/work/", "/"] {
+            assert!(is_everything(Path::new(path)), "{path}");
+        }
+        for path in ["/work/a", "/workshop", "/wor", "/tmp"] {
+            assert!(!is_everything(Path::new(path)), "{path}");
+        }
+    }
 }
