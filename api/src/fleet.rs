@@ -124,11 +124,12 @@ impl Fleet {
         lost.map(|k| Lost { id: k.host.id, incarnation: k.host.incarnation, seq: k.host.seq }).collect()
     }
 
-    /// A host with room for `image`, none of `except`; it counts as one agent fuller from now on.
-    pub(crate) fn choose(&self, image: &Digest, except: &[HostId]) -> Option<To> {
+    /// A host with room for `image`, none of `except`, and no other than `home` where an agent has one;
+    /// it counts as one agent fuller from now on.
+    pub(crate) fn choose(&self, image: &Digest, except: &[HostId], home: Option<HostId>) -> Option<To> {
         let mut known = self.lock();
-        let view: Vec<HostView<'_>> =
-            known.values().filter(|k| k.present).map(|k| HostView { host: &k.host, in_flight: 0 }).collect();
+        let eligible = known.values().filter(|k| k.present && home.is_none_or(|home| home == k.host.id));
+        let view: Vec<HostView<'_>> = eligible.map(|k| HostView { host: &k.host, in_flight: 0 }).collect();
         let need = Need { image, avoid: except };
         let id = place::choose(&view, need, |n| rand::random_range(0..n))?;
         let host = &mut known.get_mut(&id)?.host;
@@ -158,6 +159,12 @@ impl Fleet {
     /// Whether any host takes agents.
     pub(crate) fn any_active(&self) -> bool {
         self.lock().values().any(|k| k.present && k.host.state == HostState::Active)
+    }
+
+    /// Whether there is a host to try: the one an agent belongs to, or any.
+    pub(crate) fn takes(&self, home: Option<HostId>) -> bool {
+        let Some(home) = home else { return self.any_active() };
+        self.lock().get(&home).is_some_and(|k| k.present && k.host.state == HostState::Active)
     }
 
     /// What a spawn's `image` stands for. A host that is away still says what names mean, so that a

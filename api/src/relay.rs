@@ -51,7 +51,11 @@ async fn upward(
         if count == 0 {
             return host.shutdown().await;
         }
-        write(host, &buffer[..count]).await?;
+        if let Err(error) = write(host, &buffer[..count]).await {
+            // Taken all the same: a client that still sends would lose the host's last word to a reset.
+            while client.read(&mut buffer).await? > 0 {}
+            return Err(error);
+        }
     }
 }
 

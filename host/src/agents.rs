@@ -192,10 +192,9 @@ impl Agents {
             bytes: u64::from(start.limits.disk_mib) << 20,
             files: u64::from(start.limits.disk_mib) * FILES_PER_MIB,
         };
-        let work = dir.join("work");
         let prepared = tokio::task::spawn_blocking(move || {
             let kept = persist::take(&dir);
-            persist::create(&work).map(|()| (kept, Workspace::open(&work, quota)))
+            persist::create(&dir).map(|()| (kept, Workspace::open(&dir, quota)))
         });
         let failed = |error: &dyn std::error::Error| {
             refused(RefusalCode::Internal, format!("cannot prepare the workspace: {error}"))

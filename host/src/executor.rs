@@ -60,6 +60,12 @@ impl Shared {
 
     fn schedule(&self, task: Runnable, info: ScheduleInfo) {
         let mut queues = self.queues();
+        if queues.stopping {
+            // Dropped, which cancels it; not under the lock, since that drops a store.
+            drop(queues);
+            drop(task);
+            return;
+        }
         if info.woken_while_running {
             queues.spent.push_back(task)
         } else {
@@ -73,11 +79,11 @@ impl Shared {
         loop {
             let mut queues = self.queues();
             let task = loop {
-                if let Some(task) = queues.next() {
-                    break task;
-                }
                 if queues.stopping {
                     return;
+                }
+                if let Some(task) = queues.next() {
+                    break task;
                 }
                 queues = self.ready.wait(queues).unwrap_or_else(PoisonError::into_inner);
             };
@@ -104,7 +110,7 @@ pub(crate) async fn end_slice() {
     .await;
 }
 
-/// The guest threads; dropping it lets them finish what is queued and joins them.
+/// The guest threads; dropping it ends them after their present slices and cancels what is queued.
 pub(crate) struct Executor {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
@@ -151,8 +157,13 @@ impl Executor {
 
 impl Drop for Executor {
     fn drop(&mut self) {
-        self.shared.queues().stopping = true;
+        let queued = {
+            let mut queues = self.shared.queues();
+            queues.stopping = true;
+            (std::mem::take(&mut queues.woken), std::mem::take(&mut queues.spent))
+        };
         self.shared.ready.notify_all();
+        drop(queued);
         for thread in self.threads.drain(..) {
             // A guest thread may drop the executor's last owner; it must not wait for itself.
             if thread.thread().id() != std::thread::current().id() && thread.join().is_err() {
@@ -205,6 +216,26 @@ mod tests {
         }
         // In turn it would have waited for one slice of each of the hundred.
         assert!(waited < 50, "waited for {waited} slices");
+    }
+
+    #[tokio::test]
+    async fn dropping_it_cancels_a_task_that_never_ends() {
+        let executor = Executor::start(1).unwrap();
+        let slices = Arc::new(AtomicU32::new(0));
+        let seen = slices.clone();
+        executor
+            .spawn(async move {
+                loop {
+                    seen.fetch_add(1, SeqCst);
+                    end_slice().await;
+                }
+            })
+            .detach();
+        while slices.load(SeqCst) < 10 {
+            tokio::task::yield_now().await;
+        }
+        drop(executor);
+        assert_eq!(Arc::strong_count(&slices), 1, "the task and what it holds are gone");
     }
 
     #[tokio::test]

@@ -10,9 +10,9 @@ use crate::terminal::log::{Kept, MAX_SNAPSHOT_BYTES};
 
 const SCREEN: &str = "screen.json";
 
-/// Makes the directory of a workspace; one that is there stays as it is.
-pub(crate) fn create(work: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(work)
+/// Makes a directory for this user alone; one that is there stays as it is.
+pub(crate) fn create(dir: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 
 /// Writes down a terminal, whole or not at all.

@@ -94,10 +94,10 @@ async fn command(State(door): State<Door>, headers: HeaderMap, body: Bytes) -> R
 }
 
 /// An error as `wire` has them.
-pub(crate) fn problem(status: StatusCode, code: Code, detail: &str) -> Response {
+fn describe(status: StatusCode, code: Code, detail: &str) -> Problem {
     let text = serde_json::to_value(code).ok();
     let text = text.as_ref().and_then(|code| code.as_str()).unwrap_or("internal");
-    let problem = Problem {
+    Problem {
         kind: format!("https://docs.openclaw.cloud/problems/{text}"),
         title: status.canonical_reason().unwrap_or("Error").to_owned(),
         status: status.as_u16(),
@@ -107,8 +107,12 @@ pub(crate) fn problem(status: StatusCode, code: Code, detail: &str) -> Response 
         retry_after_ms: None,
         request_id: String::new(),
         errors: vec![],
-    };
-    let mut response = (status, Json(problem)).into_response();
+    }
+}
+
+/// An error as the answer to a request.
+pub(crate) fn problem(status: StatusCode, code: Code, detail: &str) -> Response {
+    let mut response = (status, Json(describe(status, code, detail))).into_response();
     let kind = HeaderValue::from_static("application/problem+json");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response

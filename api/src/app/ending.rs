@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use wire::agent::{DesiredStatus, Status, StatusReason};
+use wire::{
+    HostId,
+    agent::{DesiredStatus, Status, StatusReason},
+};
 
 use super::App;
 use crate::{
@@ -33,7 +36,9 @@ impl App {
             }
             let now = Timestamp::now();
             // With no host there is nobody to ask.
-            let to = if agent.host.is_none() && state::legal(agent.status, Status::Terminated) {
+            let home = agent.host;
+            let nowhere = home.is_none() || agent.status == Status::Pending;
+            let to = if nowhere && state::legal(agent.status, Status::Terminated) {
                 Status::Terminated
             } else {
                 Status::Terminating
@@ -43,12 +48,16 @@ impl App {
                 desired: Some(DesiredStatus::Terminated),
                 reason: Some(Some(reason)),
                 detail: Some(None),
+                host: (to == Status::Terminated).then_some(None),
                 deadline: Some(state::deadline(to, now)),
                 ..Patch::default()
             };
             let expect = Expect { version: Some(agent.version), ..Expect::default() };
             match self.update(agent.id, expect, patch).await? {
                 Written::Done(agent) => {
+                    if let Some(home) = home.filter(|_| agent.status == Status::Terminated) {
+                        self.forget_files(&agent, home);
+                    }
                     if agent.status == Status::Terminating {
                         let (app, agent) = (self.clone(), agent.clone());
                         self.detach(async move { app.finish(agent).await });
@@ -61,6 +70,19 @@ impl App {
                 Written::Missing => return Err(Error::not_found()),
             }
         }
+    }
+
+    /// Has the host that keeps a waiting agent's files remove them; one that is away keeps them.
+    fn forget_files(self: &Arc<Self>, agent: &Agent, home: HostId) {
+        let Some(to) = self.fleet.to(home) else { return };
+        let reason = StatusReason::UserRequest;
+        let stop = Stop { agent: agent.id, epoch: agent.epoch, reason, grace: Duration::ZERO, purge: true };
+        let app = self.clone();
+        self.detach(async move {
+            if let Err(error) = app.hosts.stop(&to, stop).await {
+                tracing::warn!(host = %home, error = %Chain(&error), "files of a deleted agent remain");
+            }
+        });
     }
 
     /// Has the host end a `terminating` agent. When the host cannot be asked the sweeper goes on.
@@ -94,7 +116,7 @@ impl App {
             return Ok(());
         }
         let waits = agent.status == Status::Pending && agent.ran && agent.desired == DesiredStatus::Running;
-        if waits && !self.fleet.any_active() {
+        if waits && !self.fleet.takes(agent.host) {
             // It ran and its host went away as planned: it waits for one as long as that takes.
             let patch = Patch {
                 reason: Some(Some(StatusReason::HostDrain)),

@@ -128,11 +128,13 @@ impl App {
             Status::Starting if self.try_claim(row.id).is_some() => Patch {
                 status: Some(Status::Pending),
                 reason: Some(Some(StatusReason::Scheduling)),
-                host: Some(None),
+                // What ran before has its files there and waits for them.
+                host: (!row.ran).then_some(None),
                 deadline: Some(state::deadline(Status::Pending, Timestamp::now())),
                 ..Patch::default()
             },
-            Status::Starting => return Ok(()),
+            // It left as planned and waits for its host to come back with its files.
+            Status::Starting | Status::Pending => return Ok(()),
             _ => Patch {
                 reason: Some(Some(StatusReason::HostLost)),
                 detail: Some(Some(format!("host {host} was lost while the agent was on it"))),
@@ -187,7 +189,8 @@ impl App {
             let until = Instant::now() + START_RECORDED;
             row = self.wait_for(row, until, |row| row.status != Status::Starting).await?;
         }
-        if row.host != Some(host) || row.epoch != report.epoch || row.status.is_final() {
+        let over = row.status.is_final() || row.status == Status::Pending;
+        if row.host != Some(host) || row.epoch != report.epoch || over {
             tracing::debug!(agent = %report.agent, epoch = report.epoch, "stale report");
             return Ok(());
         }
@@ -206,11 +209,11 @@ impl App {
                     ..final_patch(status)
                 }
             }
-            // No deadline: its time runs again once a host is there to try.
+            // No deadline: its time runs again once its host is there to try. The row keeps the host:
+            // its workspace is there and nowhere else.
             (ReportEvent::Released {}, status) => Patch {
                 status: Some(Status::Pending),
                 reason: Some(Some(StatusReason::HostDrain)),
-                host: Some(None),
                 deadline: Some(None),
                 ran: (status == Status::Running).then_some(true),
                 ..Patch::default()

@@ -48,7 +48,7 @@ impl App {
     ) -> Option<Agent> {
         let claim = self.claim(agent.id);
         let (id, epoch) = (agent.id, agent.epoch);
-        let offer = self.fleet.choose(&agent.spec.digest, &[]);
+        let offer = self.fleet.choose(&agent.spec.digest, &[], None);
         let assign = async {
             let to = offer.as_ref()?;
             let now = Timestamp::now();
@@ -112,7 +112,7 @@ impl App {
             if agent.status != Status::Pending || agent.desired == DesiredStatus::Terminated {
                 return Ok(Some(agent));
             }
-            let Some(to) = self.fleet.choose(&agent.spec.digest, &tried) else { break };
+            let Some(to) = self.fleet.choose(&agent.spec.digest, &tried, agent.host) else { break };
             tried.push(to.id);
             let now = Timestamp::now();
             let deadline = state::deadline(Status::Starting, now).unwrap_or(Timestamp::MAX);
@@ -181,7 +181,8 @@ impl App {
                 Patch {
                     status: Some(Status::Pending),
                     reason: Some(Some(StatusReason::Scheduling)),
-                    host: Some(None),
+                    // What ran before goes where its files are and nowhere else.
+                    host: (!agent.ran).then_some(None),
                     deadline: Some(patience),
                     ..Patch::default()
                 }
@@ -228,7 +229,7 @@ impl App {
         if agent.status != Status::Pending {
             return Ok(agent);
         }
-        let there = self.fleet.any_active();
+        let there = self.fleet.takes(agent.host);
         let reason = if agent.reason == Some(StatusReason::HostDrain) && !there {
             StatusReason::HostDrain
         } else {

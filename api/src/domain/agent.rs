@@ -33,7 +33,7 @@ pub struct Agent {
     pub epoch: u64,
     /// Grows at every write of the row.
     pub version: u64,
-    /// Who has it.
+    /// Who has it. While `pending`, who had it: its workspace is there, so it starts there again.
     pub host: Option<HostId>,
     /// Whether it has run before: the next start takes over its workspace and screen.
     pub ran: bool,

@@ -102,7 +102,7 @@ async fn a_planned_stop_of_everything_brings_agents_back_with_their_workspace() 
     host.report(&cloud, released(1)).await;
     let waiting = cloud.get(&format!("/v1/agents/{}", id(&agent))).await;
     assert_eq!((&waiting["status"], &waiting["status_reason"]), (&json!("pending"), &json!("host_drain")));
-    assert!(waiting.get("host").is_none());
+    assert_eq!(waiting["host"], host.id.to_string(), "its workspace is there");
 
     // Across a restart of the API, for as long as no host is there.
     let data = cloud.stop().await;
@@ -118,6 +118,41 @@ async fn a_planned_stop_of_everything_brings_agents_back_with_their_workspace() 
         .filter_map(|c| if let Command::Start(start) = c { Some((start.epoch, start.restart)) } else { None })
         .collect();
     assert_eq!(starts, [(1, false), (2, true)]);
+}
+
+#[tokio::test]
+async fn what_ran_before_starts_where_its_workspace_is_or_waits() {
+    let (cloud, mut host) = Cloud::start().await;
+    let (agent, deleted) = (cloud.spawn().await, cloud.spawn().await);
+    for one in [&agent, &deleted] {
+        let released = Report { agent: agent_id(one), epoch: 1, event: ReportEvent::Released {} };
+        host.report(&cloud, released.clone()).await;
+        // Said again, as a host does whose answer was lost: the row is as it was.
+        let before = cloud.get(&format!("/v1/agents/{}", id(one))).await;
+        host.report(&cloud, released).await;
+        assert_eq!(cloud.get(&format!("/v1/agents/{}", id(one))).await["version"], before["version"]);
+    }
+    let other = FakeHost::start(&cloud).await;
+    other.register(&cloud).await;
+    // A new agent shows that the other host was offered what there is.
+    assert_eq!(cloud.spawn().await["host"], other.id.to_string());
+    assert_eq!(cloud.get(&format!("/v1/agents/{}", id(&agent))).await["status"], "pending");
+    let path = format!("/v1/agents/{}", id(&deleted));
+    cloud.request(Method::DELETE, &path).send().await.unwrap();
+    cloud.agent_once(&id(&deleted), "terminated").await;
+
+    host.incarnation = Incarnation::new();
+    host.register(&cloud).await;
+    let back = cloud.agent_once(&id(&agent), "running").await;
+    assert_eq!((&back["host"], &back["epoch"]), (&json!(host.id.to_string()), &json!(2)));
+    let purged =
+        |c: &Command| matches!(c, Command::Stop { agent, purge: true, .. } if *agent == agent_id(&deleted));
+    let told = async {
+        while !host.seen().commands.iter().any(purged) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(15), told).await.expect("the workspace was not removed");
 }
 
 #[tokio::test]

@@ -150,7 +150,12 @@ impl Session {
             }
             tokio::select! {
                 message = rx.next(), if self.waiting.is_none() => {
-                    let Some(Ok(message)) = message else { return End::Gone };
+                    let message = match message {
+                        Some(Ok(message)) => message,
+                        // Too long, not UTF-8, or no frame at all; where the connection broke, nobody hears it.
+                        Some(Err(_)) => return bad("malformed frame"),
+                        None => return End::Gone,
+                    };
                     heard = Instant::now();
                     match self.receive(message) {
                         Ok(answers) => if send(tx, answers).await.is_err() { return End::Gone },
@@ -351,7 +356,7 @@ impl Session {
             return Err(bad("input before attach with an input_session"));
         };
         let fresh = match self.agent.inputs().fresh(&name, offset, bytes) {
-            Ok(fresh) => fresh.to_vec(),
+            Ok(fresh) => fresh,
             Err(InputRefused::Hole) => return Err(bad("input bytes are missing before this offset")),
             Err(InputRefused::Expired) => {
                 return Ok(vec![control(&ServerControl::Problem { problem: expired() })]);
@@ -368,27 +373,34 @@ impl Session {
         {
             self.agent.resize(size);
         }
-        let first = offset + (bytes.len() - fresh.len()) as u64;
-        self.queue(&name, first, fresh);
+        self.queue(&name, offset, bytes);
         Ok(vec![])
     }
 
-    /// Queues input for the agent as far as there is room; the rest waits.
-    fn queue(&mut self, name: &str, mut first: u64, mut bytes: Vec<u8>) {
-        while !bytes.is_empty() {
-            let taken = self.agent.mailbox.input(name, first, &bytes);
-            if taken == 0 {
-                self.waiting = Some((first, bytes));
+    /// Queues input for the agent as far as there is room; the rest waits. What another socket of the same session
+    /// queued meanwhile is skipped: a client that came back sends again what still waited here.
+    fn queue(&mut self, name: &str, first: u64, bytes: &[u8]) {
+        loop {
+            // Held until the bytes are counted, so that no other socket can queue them as well.
+            let mut inputs = self.agent.inputs();
+            // Refused only when the session was evicted: its client is told with its next key.
+            let fresh = inputs.fresh(name, first, bytes).unwrap_or_default();
+            if fresh.is_empty() {
                 return;
             }
-            first = self.agent.inputs().received(name, taken);
-            bytes.drain(..taken);
+            let next = first + (bytes.len() - fresh.len()) as u64;
+            let taken = self.agent.mailbox.input(name, next, fresh);
+            if taken == 0 {
+                self.waiting = Some((next, fresh.to_vec()));
+                return;
+            }
+            inputs.received(name, taken);
         }
     }
 
     fn retry_input(&mut self) {
         if let (Some((first, bytes)), Some(name)) = (self.waiting.take(), self.input_session.clone()) {
-            self.queue(&name, first, bytes);
+            self.queue(&name, first, &bytes);
         }
     }
 }
