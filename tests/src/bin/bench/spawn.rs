@@ -1,0 +1,67 @@
+//! From the spawn request to `201 running`, with the durable store.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use cloud_tests::{Cloud, cloud::Setup};
+use serde_json::{Value, json};
+use wire::agent::Agent;
+
+use crate::stats::report;
+
+const WARM_UP: usize = 50;
+const SINGLE: usize = 500;
+const MANY: usize = 1000;
+const CLIENTS: usize = 16;
+
+pub(crate) async fn run() -> Value {
+    let setup = Setup { max_agents: 3000, images: vec!["shell"], ..Setup::default() };
+    let cloud = Arc::new(Cloud::with(setup).await);
+    for _ in 0..WARM_UP {
+        cloud.spawn(json!({ "image": "shell" })).await;
+    }
+    let (mut alone, mut first_output) = (Vec::new(), Vec::new());
+    for _ in 0..SINGLE {
+        let begun = Instant::now();
+        let agent = cloud.spawn(json!({ "image": "shell" })).await;
+        alone.push(begun.elapsed());
+        first_output.push(first_output_of(&cloud, &agent).await);
+    }
+    let begun = Instant::now();
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|_| {
+            let cloud = cloud.clone();
+            tokio::spawn(async move {
+                let mut took = Vec::new();
+                for _ in 0..MANY / CLIENTS {
+                    let begun = Instant::now();
+                    cloud.spawn(json!({ "image": "shell" })).await;
+                    took.push(begun.elapsed());
+                }
+                took
+            })
+        })
+        .collect();
+    let mut together = Vec::new();
+    for client in clients {
+        together.extend(client.await.unwrap());
+    }
+    let all = begun.elapsed();
+    let spawned = together.len();
+    let result = json!({
+        "alone": report("spawn request to 201 running, one client", alone, "p50 5 ms, p99 25 ms"),
+        "first_output": report("instantiation to first prompt byte, in the host", first_output, "p50 1 ms"),
+        "together": report("spawn, 16 clients at once", together, "-"),
+        "together_seconds": all.as_secs_f64(),
+        "together_count": spawned,
+    });
+    println!("{spawned} spawns from {CLIENTS} clients: {:.2} s   promised: 1,000 in 4 s", all.as_secs_f64());
+    result
+}
+
+async fn first_output_of(cloud: &Cloud, agent: &Agent) -> Duration {
+    let usage = cloud.usage(agent).await;
+    Duration::from_micros(usage.first_output_us)
+}
