@@ -109,8 +109,10 @@ async fn by_ticket(door: &Door, id: &str, headers: &HeaderMap) -> Result<(u64, R
     };
     let link = door.link.as_ref().ok_or_else(denied)?;
     let offered = headers.get(header::SEC_WEBSOCKET_PROTOCOL).and_then(|value| value.to_str().ok());
-    let ticket =
-        offered.unwrap_or_default().split(',').find_map(|protocol| protocol.trim().strip_prefix(TICKET_PREFIX));
+    let ticket = offered
+        .unwrap_or_default()
+        .split(',')
+        .find_map(|protocol| protocol.trim().strip_prefix(TICKET_PREFIX));
     let ticket = ticket.and_then(|ticket| URL_SAFE_NO_PAD.decode(ticket).ok());
     let ticket = ticket.and_then(|ticket| String::from_utf8(ticket).ok()).ok_or_else(denied)?;
     let redeemed = link.redeem(ticket).await.map_err(|error| {

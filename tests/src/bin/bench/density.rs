@@ -35,6 +35,8 @@ pub(crate) async fn run() -> Value {
     let took = begun.elapsed().as_secs_f64();
     let each = status_kib("RssAnon").saturating_sub(before) / AGENTS;
     let maps = std::fs::read_to_string("/proc/self/maps").map_or(0, |maps| maps.lines().count());
-    println!("{AGENTS} live idle shell agents: {each} KiB anonymous each, {maps} mappings, spawned in {took:.1} s   promised: 400 KiB");
+    println!(
+        "{AGENTS} live idle shell agents: {each} KiB anonymous each, {maps} mappings, spawned in {took:.1} s   promised: 400 KiB"
+    );
     json!({ "agents": AGENTS, "kib_each": each, "mappings": maps, "seconds": took, "promised": "400 KiB" })
 }
