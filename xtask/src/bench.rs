@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::{binary, guests, progress, workspace::Workspace};
+use crate::{guests, progress, workspace::Workspace};
 
 /// Options of `cargo xtask bench`.
 #[derive(clap::Args)]
@@ -15,11 +15,10 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(ws: &Workspace, args: &Args) -> Result<()> {
-    let claw = binary::everything(ws, true)?;
-    let mut build = ws.cargo(&["build", "--release", "--workspace", "--bin", "bench"]);
-    progress::run(ws, "benchmarks", &mut build)?;
+    guests::build(ws)?;
+    let mut build = ws.cargo(&["build", "--release", "--package", "cloud-tests", "--bin", "bench"]);
+    progress::run(ws, "benchmarks, optimised", &mut build)?;
     let mut bench = ws.command(ws.target.join("release/bench"));
     bench.arg(&args.name).args(&args.args);
-    bench.env("CLAW_BIN", claw).env("CLAW_COMPONENTS", guests::components(ws));
     progress::show(&format!("bench {}", args.name), &mut bench)
 }

@@ -18,10 +18,10 @@ use wire::terminal::SIDE;
 const READ_BYTES: usize = 4096;
 /// Reads that wait to be taken.
 const READS: usize = 16;
-/// Undoes what an agent may have switched on: the other screen, colours, a hidden cursor, mouse reports,
+/// Undoes what an agent may have switched on: the other screen (not by 1049, which would move the cursor), colours, a hidden cursor, mouse reports,
 /// bracketed paste, application keys.
 const RESET: &[u8] =
-    b"\x1b[?1049l\x1b[0m\x1b[?25h\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[?1l\x1b>";
+    b"\x1b[?47l\x1b[0m\x1b[?25h\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[?1l\x1b>";
 
 /// The modes to go back to; shared with the panic hook.
 type Saved = Arc<Mutex<Option<Termios>>>;

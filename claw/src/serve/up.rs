@@ -4,7 +4,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use tokio_util::sync::CancellationToken;
@@ -28,6 +28,8 @@ use crate::{
 
 /// The host's own directory in the data directory.
 const HOST_DIR: &str = "host";
+/// A person is told what is done after this.
+const TELL: Duration = Duration::from_millis(500);
 
 /// Runs the cloud until told to stop.
 pub(crate) async fn run(args: Up, around: &Surroundings, out: Output) -> Result<(), Failure> {
@@ -62,9 +64,8 @@ pub(crate) async fn run(args: Up, around: &Surroundings, out: Output) -> Result<
     config.max_agents = args.images.max_agents;
     config.images = images;
     let door = listen(([127, 0, 0, 1], 0).into()).await?;
-    let opening = host::Host::open(config);
     let host = tokio::select! {
-        host = opening => host?,
+        host = opened(config) => host?,
         () = stop.cancelled() => return Ok(()),
     };
     let ready = host.ready();
@@ -114,6 +115,17 @@ pub(crate) async fn run(args: Up, around: &Surroundings, out: Output) -> Result<
     };
     let stopped = cloud.stop().await;
     served.and(stopped)
+}
+
+/// Opens the host; says why when that takes long.
+async fn opened(config: host::Config) -> Result<host::Host, host::OpenError> {
+    let opening = host::Host::open(config);
+    tokio::pin!(opening);
+    tokio::select! {
+        host = &mut opening => return host,
+        () = tokio::time::sleep(TELL) => eprintln!("compiling agents for this machine; that is done once …"),
+    }
+    opening.await
 }
 
 /// Both servers.
