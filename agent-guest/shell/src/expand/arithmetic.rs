@@ -5,7 +5,7 @@ use std::fmt;
 use crate::shell::Shell;
 
 /// Deepest nesting of brackets, operators and of variables that are expressions themselves.
-const MAX_DEPTH: u32 = 64;
+const MAX_DEPTH: u32 = 128;
 
 /// Where variables are.
 pub(crate) trait Environment {

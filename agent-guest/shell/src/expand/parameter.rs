@@ -24,7 +24,7 @@ impl Value {
         match self {
             Self::One(None) => false,
             Self::One(Some(text)) => !colon || !text.is_empty(),
-            Self::Many { all, .. } => !all.is_empty() && !(colon && all.iter().all(String::is_empty)),
+            Self::Many { all, .. } => !all.is_empty() && (!colon || all.iter().any(|text| !text.is_empty())),
         }
     }
 

@@ -120,6 +120,8 @@ fn token_at(source: &str, position: &SourcePosition) -> String {
 fn nesting(source: &str) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
     let mut begins = true;
+    // `[[ ! ! x ]]` nests too, less deep.
+    let mut marks = 0_usize;
     let mut rest = source;
     while let Some(c) = rest.chars().next() {
         let mut length = c.len_utf8();
@@ -151,7 +153,12 @@ fn nesting(source: &str) -> usize {
                 begins = matches!(word, "if" | "while" | "until" | "then" | "do" | "else" | "elif" | "time");
             }
         }
-        deepest = deepest.max(depth);
+        marks = match c {
+            '!' => marks + 1,
+            ' ' | '\t' | '\n' => marks,
+            _ => 0,
+        };
+        deepest = deepest.max(depth).max(marks / 8);
         rest = &rest[length..];
     }
     deepest
