@@ -6,3 +6,6 @@ mod cli;
 mod faults;
 mod first_light;
 mod inputs;
+mod isolation;
+mod operations;
+mod sockets;

@@ -13,7 +13,24 @@ use wire::terminal::{ClientControl, FLAG_MORE, From, Header, Kind, MAX_PAYLOAD, 
 
 use crate::cloud::PATIENCE;
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+/// A client's upgrade request.
+pub type Request = tungstenite::handshake::client::Request;
+/// A client's side of a socket.
+pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// An upgrade request that offers `protocols`.
+///
+/// # Errors
+/// When a header cannot be made of them.
+pub fn request(url: &str, protocols: &[String], origin: Option<&str>) -> Result<Request, tungstenite::Error> {
+    let mut request = url.into_client_request()?;
+    let headers = request.headers_mut();
+    headers.insert("sec-websocket-protocol", protocols.join(", ").parse()?);
+    if let Some(origin) = origin {
+        headers.insert("origin", origin.parse()?);
+    }
+    Ok(request)
+}
 
 /// See the module.
 pub struct Terminal {
@@ -28,6 +45,8 @@ pub struct Terminal {
     pub applied: u64,
     /// Bytes of the terminal since the attach, without snapshots.
     pub data: Vec<u8>,
+    /// Offset and length of each frame of `data`.
+    pub frames: Vec<(u64, usize)>,
     /// Bytes of the log stream.
     pub log: Vec<u8>,
     /// Snapshots received.
@@ -56,18 +75,26 @@ impl Terminal {
         protocols: &[String],
         origin: Option<&str>,
     ) -> Result<Self, tungstenite::Error> {
-        let mut request = url.into_client_request()?;
-        let headers = request.headers_mut();
-        headers.insert("sec-websocket-protocol", protocols.join(", ").parse()?);
-        if let Some(origin) = origin {
-            headers.insert("origin", origin.parse()?);
-        }
+        Self::open(request(url, protocols, origin)?).await
+    }
+
+    /// Opens a socket with an upgrade request of any kind.
+    ///
+    /// # Errors
+    /// When it is not upgraded.
+    pub async fn open(request: Request) -> Result<Self, tungstenite::Error> {
         let (socket, _) = connect_async(request).await?;
         if let MaybeTlsStream::Plain(stream) = socket.get_ref() {
             stream.set_nodelay(true)?;
         }
+        Ok(Self::over(socket))
+    }
+
+    /// Over a socket that is open.
+    #[must_use]
+    pub fn over(socket: Socket) -> Self {
         let (rows, cols) = (24.try_into().unwrap(), 80.try_into().unwrap());
-        Ok(Self {
+        Self {
             socket,
             screen: vt100::Parser::new(rows, cols, 0),
             snapshot: None,
@@ -75,12 +102,20 @@ impl Terminal {
             sent: 0,
             applied: 0,
             data: Vec::new(),
+            frames: Vec::new(),
             log: Vec::new(),
             snapshots: 0,
             control: VecDeque::new(),
             closed: None,
             acks: true,
-        })
+        }
+    }
+
+    /// Vanishes: the connection is reset, with no word of closing.
+    pub fn vanish(self) {
+        if let MaybeTlsStream::Plain(stream) = self.socket.get_ref() {
+            stream.set_zero_linger().unwrap();
+        }
     }
 
     /// Attaches to the present screen with an input session.
@@ -137,8 +172,16 @@ impl Terminal {
     /// # Panics
     /// With the screen, when it does not within the patience of the tests.
     pub async fn wait_until(&mut self, what: &str, wanted: impl Fn(&str) -> bool) {
+        self.wait_for(what, |terminal| wanted(&terminal.screen())).await;
+    }
+
+    /// Waits until anything about this client is as wanted.
+    ///
+    /// # Panics
+    /// As [`Self::wait_until`].
+    pub async fn wait_for(&mut self, what: &str, wanted: impl Fn(&Self) -> bool) {
         let deadline = tokio::time::Instant::now() + PATIENCE;
-        while !wanted(&self.screen()) {
+        while !wanted(self) {
             match tokio::time::timeout_at(deadline, self.receive()).await {
                 Ok(true) => {}
                 Ok(false) => panic!("closed ({:?}) before {what}:\n{}", self.closed, self.screen()),
@@ -236,6 +279,7 @@ impl Terminal {
         }
         if header.kind == Kind::Data as u8 {
             assert_eq!(header.offset, self.position.1, "a byte came twice or not at all");
+            self.frames.push((header.offset, payload.len()));
             self.position.1 += payload.len() as u64;
             self.data.extend_from_slice(payload);
             self.screen.process(payload);

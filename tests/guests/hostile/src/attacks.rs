@@ -125,3 +125,47 @@ pub(crate) fn file_count() {
     }
     agent::println!("not refused: {MANY_FILES} files");
 }
+
+/// Writes numbered lines, so that every byte of the terminal says where it belongs.
+pub(crate) fn burst() {
+    const LINES: usize = 120_000;
+    const PIECE: usize = 4_000;
+    for first in (0..LINES).step_by(PIECE) {
+        let lines: String = (first..first + PIECE).map(|line| format!("{line:07}\r\n")).collect();
+        for piece in lines.as_bytes().chunks(32 * 1024) {
+            if let Err(refusal) = agent::terminal::write(piece) {
+                return agent::println!("refused: {}", refusal.reason);
+            }
+        }
+    }
+    agent::println!("done");
+}
+
+/// Takes no event until Ctrl-C; then counts letters, which must be the alphabet over and over.
+pub(crate) async fn census() {
+    agent::println!("busy");
+    while !agent::interrupted() {
+        black_box(0);
+    }
+    let mut count = 0_usize;
+    loop {
+        for byte in agent::next_input().await {
+            match byte {
+                b'a'..=b'z' if usize::from(byte - b'a') == count % 26 => count += 1,
+                b'a'..=b'z' => return agent::println!("wrong at {count}"),
+                b'.' => return agent::println!("counted {count}"),
+                _ => {}
+            }
+        }
+    }
+}
+
+pub(crate) async fn fetch() {
+    match agent::fetch(agent::Request::get("https://example.com/")).await {
+        Ok(response) => agent::println!("not refused: {}", response.status),
+        Err(agent::Error::Refused(refusal)) => {
+            agent::println!("refused ({:?}): {}", refusal.code, refusal.reason);
+        }
+        Err(error) => agent::println!("accepted: {error}"),
+    }
+}

@@ -31,6 +31,12 @@ pub(crate) enum Attack {
     Files,
     /// Fills the workspace with empty files until that is refused.
     FileCount,
+    /// Writes a megabyte of numbered lines.
+    Burst,
+    /// Takes no event until Ctrl-C, then counts what was typed.
+    Census,
+    /// Asks for an address it has no grant for.
+    Fetch,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -60,6 +66,9 @@ impl Config {
             "handles" => Attack::Handles,
             "files" => Attack::Files,
             "file-count" => Attack::FileCount,
+            "burst" => Attack::Burst,
+            "census" => Attack::Census,
+            "fetch" => Attack::Fetch,
             _ => return Err(format!("no such attack: {name:?}")),
         };
         let at_start =

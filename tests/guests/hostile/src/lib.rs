@@ -2,7 +2,7 @@
 //!
 //! The configuration chooses: `{"attack":"loop"}`, see [`Attack`]. An agent prints `ready`, attacks at its
 //! first input (or at once with `"at":"start"`), prints what the host refused (or `not refused`, after
-//! far more than any limit), and while it lives answers every further input with `alive`.
+//! far more than any limit), and while it lives answers every further input with `alive`, on its terminal and in its log.
 
 mod attacks;
 mod config;
@@ -21,6 +21,7 @@ async fn hostile(start: agent::Start) -> Result<(), String> {
     loop {
         agent::next_input().await;
         agent::println!("alive");
+        agent::log::info!("alive");
     }
 }
 
@@ -38,6 +39,9 @@ async fn attack(attack: Attack) {
         Attack::Handles => attacks::handles(),
         Attack::Files => attacks::files(),
         Attack::FileCount => attacks::file_count(),
+        Attack::Burst => attacks::burst(),
+        Attack::Census => attacks::census().await,
+        Attack::Fetch => attacks::fetch().await,
     }
 }
 
