@@ -47,10 +47,15 @@ async fn upward(
 ) -> io::Result<()> {
     let mut buffer = vec![0; UP];
     loop {
-        let count = client.read(&mut buffer).await?;
-        if count == 0 {
-            return host.shutdown().await;
-        }
+        let count = match client.read(&mut buffer).await {
+            Ok(0) => return host.shutdown().await,
+            Ok(count) => count,
+            Err(error) => {
+                // The host is told at once, so that it does not count a client that is gone.
+                host.shutdown().await?;
+                return Err(error);
+            }
+        };
         if let Err(error) = write(host, &buffer[..count]).await {
             // Taken all the same: a client that still sends would lose the host's last word to a reset.
             while client.read(&mut buffer).await? > 0 {}
