@@ -8,11 +8,13 @@ use std::{
 
 use cloud_tests::{
     Client,
+    client::PATIENCE,
     process::{Server, command, prepare, run},
 };
 use reqwest::{Method, StatusCode};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 use wire::{
     access::Role,
     agent::{Agent, Page, Status, StatusReason},
@@ -60,6 +62,55 @@ async fn a_fresh_directory_is_up_with_one_line_and_down_with_one_signal() {
     let ran = cloud.end().await;
     assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{ran:?}");
     assert!(!data.join("url").exists(), "clients of this directory would look for a cloud that is gone");
+}
+
+#[tokio::test]
+async fn people_are_told_where_to_look_without_a_secret_that_lasts() {
+    let data = tempfile::tempdir().unwrap();
+    prepare(&data.path().join("host"));
+    let args = ["up", "--no-demo", "--listen", "127.0.0.1:0", "--data", data.path().to_str().unwrap()];
+    let mut cloud = command(data.path(), &args).spawn().unwrap();
+    let mut lines = BufReader::new(cloud.stdout.take().unwrap()).lines();
+    let mut said = String::new();
+    let reading = async {
+        while !said.contains("Ctrl-C stops") {
+            said.push_str(&lines.next_line().await.unwrap().expect("it ended"));
+            said.push('\n');
+        }
+    };
+    tokio::time::timeout(PATIENCE, reading).await.unwrap();
+    assert!(said.contains("OpenClaw Cloud is up") && said.contains("/#code="), "{said}");
+    assert!(said.contains(&data.path().join("token").display().to_string()), "{said}");
+    assert!(!said.contains(&first_token(data.path())), "{said}");
+    let pid = Pid::from_raw(i32::try_from(cloud.id().unwrap()).unwrap()).unwrap();
+    kill_process(pid, Signal::INT).unwrap();
+    assert!(cloud.wait().await.unwrap().success());
+}
+
+#[tokio::test]
+async fn the_demo_agent_is_made_once_and_found_again() {
+    let data = tempfile::tempdir().unwrap();
+    prepare(&data.path().join("host"));
+    let args = ["up", "--json", "--listen", "127.0.0.1:0", "--data", data.path().to_str().unwrap()];
+    let first = Server::start(command(data.path(), &args)).await;
+    let id = first.ready["agent"].as_str().unwrap().to_owned();
+    let page = format!("{}/agents/{id}/terminal#code=", first.client.url);
+    assert!(first.ready["terminal"].as_str().unwrap().starts_with(&page), "{}", first.ready);
+    let (_, demo) = first.client.get(&format!("/v1/agents/{id}")).await;
+    let demo: Agent = serde_json::from_value(demo).unwrap();
+    assert_eq!((demo.name.as_str(), demo.image.as_str(), demo.status), ("demo", "shell", Status::Running));
+    let mut terminal = first.client.terminal(&demo).await;
+    terminal.run("echo $((6 * 7)) | tee note").await;
+    terminal.wait_line("42").await;
+    first.stop().await;
+
+    let second = Server::start(command(data.path(), &args)).await;
+    assert_eq!(second.ready["agent"].as_str(), Some(id.as_str()));
+    let mut terminal = second.client.terminal(&demo).await;
+    terminal.wait_line("42").await;
+    terminal.run("sed s/4/four-/ note").await;
+    terminal.wait_line("four-2").await;
+    second.stop().await;
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use std::{
 use cloud_tests::process::{Ran, Server, command, prepare, run, wrapped};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
-use wire::agent::Status;
+use wire::{access::Role, agent::Status, terminal::close};
 
 /// Every file below a directory and what is in it, but for the lock: its text is whoever tried last.
 fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
@@ -251,6 +251,8 @@ async fn a_disk_that_fills_up_refuses_what_it_cannot_keep_and_recovers() {
     let cloud = server.client.clone();
     let kept = cloud.spawn(json!({ "image": "hello", "name": "kept" })).await;
 
+    let mut terminal = cloud.terminal(&kept).await;
+    terminal.wait("> ").await;
     let filler = format!("/proc/{}/root{path}/filler", server.pid());
     let mut file = fs::File::create(&filler).unwrap();
     while file.write_all(&[1; 4096]).is_ok() {}
@@ -271,8 +273,8 @@ async fn a_disk_that_fills_up_refuses_what_it_cannot_keep_and_recovers() {
     let write = cloud.request(Method::PUT, &format!("/v1/agents/{}/files/a", kept.id)).body(body);
     let write = write.send().await.unwrap();
     assert_eq!(write.status(), StatusCode::SERVICE_UNAVAILABLE, "{:?}", write.text().await);
-    let mut terminal = cloud.terminal(&kept).await;
-    terminal.wait("> ").await;
+    // That a ticket is used up has to be written down, so no new socket; those that are open go on.
+    assert_eq!(cloud.socket(&kept, Role::Operator).await.wait_close().await, close::MOVING);
     terminal.run("still here").await;
     terminal.wait("You said: still here").await;
 

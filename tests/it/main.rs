@@ -1,4 +1,5 @@
 //! Whole-cloud tests: one binary, a module for each promise.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly, and so does what they share")]
 
 mod binary;
 mod browser;
