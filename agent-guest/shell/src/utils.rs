@@ -53,8 +53,12 @@ mod wc;
 /// Where the workspace is mounted: all that an agent has.
 const WORKSPACE: &str = "/work";
 
-/// Most bytes that a utility which cannot stream holds in memory.
-pub const HOLD_BYTES: usize = 64 * 1024 * 1024;
+/// Most bytes that a utility which cannot stream holds in memory: a quarter of what an agent has by default,
+/// since a collection that grows is there twice for a moment.
+pub const HOLD_BYTES: usize = 16 * 1024 * 1024;
+
+/// What a held line costs besides its bytes: its allocation, and its place in a collection that doubles.
+const LINE_COST_BYTES: usize = 40;
 
 /// A row of [`ALL`]; `--help` before a `--` prints the help line instead.
 macro_rules! utility {

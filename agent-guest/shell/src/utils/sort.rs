@@ -3,7 +3,7 @@
 use std::{cmp::Ordering, fs::File};
 
 use super::{
-    HOLD_BYTES, describe, locate, misuse,
+    HOLD_BYTES, LINE_COST_BYTES, describe, locate, misuse,
     options::{self, Options},
     pause,
     streams::{Lines, Out, open, or_stdin, too_much},
@@ -60,7 +60,7 @@ pub(crate) async fn run(call: &Call) -> Result<u8, Failure> {
             if line.last() == Some(&sorter.end) {
                 line.pop();
             }
-            size += line.len() + size_of::<Vec<u8>>();
+            size += line.len() + LINE_COST_BYTES;
             if size > HOLD_BYTES {
                 return Err(too_much(HOLD_BYTES));
             }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::{
-    HOLD_BYTES,
+    HOLD_BYTES, LINE_COST_BYTES,
     head::{Count, Titles, open},
     options,
     streams::{self, Lines, Out, or_stdin, read_all, too_much},
@@ -93,12 +93,12 @@ async fn last_lines(out: &mut Out<'_>, reader: Reader, count: u64) -> Result<(),
     let mut size = 0;
     let mut line = Vec::new();
     while lines.next(out, &mut line).await? {
-        size += line.len();
+        size += line.len() + LINE_COST_BYTES;
         held.push_back(std::mem::take(&mut line));
         if held.len() as u64 > count
             && let Some(oldest) = held.pop_front()
         {
-            size -= oldest.len();
+            size -= oldest.len() + LINE_COST_BYTES;
         }
         if size > HOLD_BYTES {
             return Err(too_much(HOLD_BYTES));

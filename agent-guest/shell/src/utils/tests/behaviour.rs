@@ -283,7 +283,7 @@ fn bounds_are_refusals() {
     assert_eq!(fixture.run(&nested, b"").2, 2);
     // It doubles with every round: it must end in a refusal.
     let (_, errors, status) = fixture.run("sed ':a;G;h;ba'", b"0123456789\n");
-    assert!(errors.contains("64 MiB") && status == 2, "{errors}");
+    assert!(errors.contains("16 MiB") && status == 2, "{errors}");
 }
 
 #[test]
