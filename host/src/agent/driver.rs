@@ -20,7 +20,7 @@ use super::{
     Shared,
     limiter::Limiter,
     mailbox::Item,
-    pace::{Bucket, Paced},
+    pace::{Ahead, Bucket, Paced},
     state::AgentState,
 };
 use crate::{
@@ -65,6 +65,8 @@ struct Running {
     bucket: Bucket,
     /// Fuel left in the store when it was last read.
     fuel_left: u64,
+    /// Fuel used by events that are over.
+    used: u64,
     wall: Option<Duration>,
 }
 
@@ -121,13 +123,15 @@ impl Running {
         store.set_fuel(STORE_FUEL).map_err(internal)?;
         store.fuel_async_yield_interval(Some(SLICE_FUEL)).map_err(internal)?;
         let mut bucket = Bucket::new(limits.fuel_per_second, now);
-        let instantiated = Paced::new(&mut bucket, image.component().instantiate_async(&mut store)).await;
+        let meter = Ahead { fuel: &shared.meters.fuel, settled: 0 };
+        let instantiate = image.component().instantiate_async(&mut store);
+        let instantiated = Paced::new(&mut bucket, meter, instantiate).await;
         let component = match instantiated {
             Ok(component) => component,
             Err(error) => return Err(start_refusal(&mut store, &error, limits.memory_mib)),
         };
         let wall = (limits.wall_seconds > 0).then(|| Duration::from_secs(limits.wall_seconds.into()));
-        let mut running = Self { shared, store, component, bucket, fuel_left: STORE_FUEL, wall };
+        let mut running = Self { shared, store, component, bucket, fuel_left: STORE_FUEL, used: 0, wall };
         let size = running.shared.terminal().size();
         let event = wit::Event::Start(wit::Start {
             agent_id: start.agent.to_string(),
@@ -205,6 +209,7 @@ impl Running {
         self.shared.interrupted.store(false, Ordering::Relaxed);
         let call = Paced::new(
             &mut self.bucket,
+            Ahead { fuel: &self.shared.meters.fuel, settled: self.used },
             self.component.openclaw_agent_handler().call_handle(&mut self.store, &event),
         );
         let handled = match self.wall {
@@ -234,14 +239,18 @@ impl Running {
     /// Brings meters and bucket up to date with what the event used.
     fn settle(&mut self) {
         let left = self.store.get_fuel().unwrap_or(self.fuel_left);
-        let debt = std::mem::take(&mut self.store.data_mut().debt);
+        let state = self.store.data_mut();
+        state.paid = 0;
+        let debt = std::mem::take(&mut state.debt);
         // A slice is 200,000 fuel and about 0.2 ms: a nanosecond of the disk's time is a unit of fuel.
         let waited = u64::try_from(self.shared.workspace.take_time().as_nanos()).unwrap_or(u64::MAX);
         let used = self.fuel_left.saturating_sub(left).saturating_add(debt).saturating_add(waited);
         self.fuel_left = left;
         self.bucket.settle(used);
         let meters = &self.shared.meters;
-        meters.fuel.fetch_add(used, Ordering::Relaxed);
+        self.used += used;
+        // Slices were counted ahead, in case the event never ends; the count does not go back.
+        meters.fuel.fetch_max(self.used, Ordering::Relaxed);
         meters.events.fetch_add(1, Ordering::Relaxed);
         meters.memory_bytes.store(self.store.data().limiter.memory() as u64, Ordering::Relaxed);
     }

@@ -3,6 +3,7 @@
 use std::{
     future::Future,
     pin::Pin,
+    sync::atomic::{AtomicU64, Ordering},
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -66,16 +67,26 @@ impl Bucket {
     }
 }
 
+/// Counts an event's slices while it runs: one that never ends is on the meter, too.
+#[derive(Debug)]
+pub(crate) struct Ahead<'a> {
+    /// The agent's meter.
+    pub(crate) fuel: &'a AtomicU64,
+    /// Fuel of the events before.
+    pub(crate) settled: u64,
+}
+
 /// A guest call that keeps to its bucket: it is polled for a slice, and not while the bucket is empty.
 pub(crate) struct Paced<'a, F> {
     bucket: &'a mut Bucket,
+    meter: Ahead<'a>,
     call: Pin<Box<F>>,
     pause: Option<Pin<Box<tokio::time::Sleep>>>,
 }
 
 impl<'a, F: Future> Paced<'a, F> {
-    pub(crate) fn new(bucket: &'a mut Bucket, call: F) -> Self {
-        Self { bucket, call: Box::pin(call), pause: None }
+    pub(crate) fn new(bucket: &'a mut Bucket, meter: Ahead<'a>, call: F) -> Self {
+        Self { bucket, meter, call: Box::pin(call), pause: None }
     }
 }
 
@@ -99,6 +110,7 @@ impl<F: Future> Future for Paced<'_, F> {
         let polled = self.call.as_mut().poll(cx);
         if polled.is_pending() {
             self.bucket.charge_slice();
+            self.meter.fuel.fetch_max(self.meter.settled + self.bucket.charged, Ordering::Relaxed);
         }
         polled
     }

@@ -18,6 +18,8 @@ pub(crate) struct AgentState {
     pub(crate) operations: Operations,
     /// Fuel that host calls cost since it was last settled.
     pub(crate) debt: u64,
+    /// The part of it that ended slices already.
+    pub(crate) paid: u64,
     wasi: WasiCtx,
     table: ResourceTable,
 }
@@ -26,7 +28,7 @@ impl AgentState {
     pub(crate) fn new(shared: Arc<Shared>, limiter: Limiter, wasi: WasiCtx) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_HANDLES);
-        Self { shared, limiter, operations: Operations::default(), debt: 0, wasi, table }
+        Self { shared, limiter, operations: Operations::default(), debt: 0, paid: 0, wasi, table }
     }
 
     /// The view the filesystem imports work on.

@@ -47,9 +47,8 @@ impl Host for AgentState {
 impl AgentState {
     /// Work in the host counts as the guest's: after a slice of it, others go first.
     pub(crate) async fn end_turn_if_spent(&mut self) {
-        if self.debt >= SLICE_FUEL {
-            self.shared.meters.fuel.fetch_add(self.debt, Ordering::Relaxed);
-            self.debt = 0;
+        if self.debt - self.paid >= SLICE_FUEL {
+            self.paid = self.debt;
             crate::executor::end_slice().await;
         }
     }

@@ -19,6 +19,9 @@ async fn assert_harmless(attack: &str) {
     terminal.keys("x").await;
     neighbour.assert_prompt().await;
     assert_eq!(cloud.agent(&agent).await.status, Status::Running);
+    // What it costs is on the meter, although its event never ends.
+    let fuel = cloud.usage(&agent).await.fuel;
+    assert!(fuel > 1_000_000, "{fuel}");
     // New agents start beside it, too.
     let mut newcomer = Neighbour::beside(&cloud).await;
     newcomer.assert_prompt().await;
@@ -70,6 +73,20 @@ async fn many_endless_loops_slow_nobody() {
     for (agent, _) in &loops {
         assert_goes(&cloud, agent).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_host_does_for_an_agent_is_on_its_meter() {
+    /// Of each byte of output, at least.
+    const BYTE_FUEL: u64 = 10;
+    let cloud = Cloud::start().await;
+    let (agent, mut terminal) = hostile(&cloud, "burst").await;
+    terminal.keys("x").await;
+    terminal.wait_line("done").await;
+    terminal.keys("y").await;
+    terminal.wait_line("alive").await;
+    let usage = cloud.usage(&agent).await;
+    assert!(usage.output_bytes > 1_000_000 && usage.fuel > usage.output_bytes * BYTE_FUEL, "{usage:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
