@@ -22,7 +22,7 @@ fn assert_burst(terminal: &Terminal) {
         for (index, byte) in terminal.data[at..at + length].iter().enumerate() {
             let offset = offset + index as u64;
             let Some(written) = offset.checked_sub(READY.len() as u64) else {
-                assert_eq!(*byte, READY[offset as usize]);
+                assert_eq!(*byte, READY[usize::try_from(offset).unwrap()]);
                 continue;
             };
             if written < BURST {
