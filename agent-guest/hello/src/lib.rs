@@ -7,7 +7,7 @@ use agent::editor::{Action, Editor};
 agent::main!(hello);
 
 async fn hello(start: agent::Start) -> Result<(), agent::Error> {
-    agent::println!("Hello! I am {}. Say something; Ctrl-D ends.", start.name);
+    agent::println!("Hello! I am {}. Say something; Ctrl-D says goodbye.", start.name);
     let mut editor = Editor::new(start.size);
     loop {
         match editor.read_line("> ", &()).await? {

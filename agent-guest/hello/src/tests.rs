@@ -15,7 +15,7 @@ fn text(host: &FakeHost) -> String {
 fn it_greets_and_answers_a_moment_later() {
     let mut host = FakeHost::new();
     host.start(hello);
-    assert_eq!(text(&host), "Hello! I am test. Say something; Ctrl-D ends.\r\n> ");
+    assert_eq!(text(&host), "Hello! I am test. Say something; Ctrl-D says goodbye.\r\n> ");
     host.take_output();
     host.input("cat\r");
     host.advance(Duration::from_millis(499));

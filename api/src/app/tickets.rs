@@ -139,7 +139,12 @@ impl App {
     }
 }
 
-/// The agent is over.
+/// The agent is over; why, where that is more than that somebody asked.
 pub(super) fn ended(agent: &Agent) -> Error {
-    Error::with(Code::AgentTerminated, format!("the agent is {}", agent.status.as_str()))
+    let status = agent.status.as_str();
+    let detail = match &agent.detail {
+        Some(why) => format!("it is {status}: {why}"),
+        None => format!("it is {status}"),
+    };
+    Error::with(Code::AgentTerminated, detail)
 }

@@ -64,7 +64,7 @@ const PROBLEMS: Record<string, string> = {
 };
 
 /** Codes whose detail would only say the same again. */
-const COMPLETE = new Set(["unauthenticated", "not_found", "agent_terminated"]);
+const COMPLETE = new Set(["unauthenticated", "not_found"]);
 
 /** One or two sentences. */
 export function problemText(problem: Problem): string {

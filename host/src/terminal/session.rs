@@ -186,6 +186,10 @@ impl Session {
                     }
                 }
                 _ = ping.tick() => {
+                    if self.waiting.is_some() {
+                        // It is not read while its input waits, so it cannot be heard either.
+                        heard = Instant::now();
+                    }
                     if heard.elapsed() > Duration::from_secs(DEAD_SECONDS) {
                         return End::Gone;
                     }

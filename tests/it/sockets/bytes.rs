@@ -27,7 +27,8 @@ fn assert_burst(terminal: &Terminal) {
             };
             if written < BURST {
                 let line = format!("{:07}\r\n", written / LINE);
-                assert_eq!(*byte, line.as_bytes()[(written % LINE) as usize], "at offset {offset}");
+                let within = usize::try_from(written % LINE).unwrap();
+                assert_eq!(*byte, line.as_bytes()[within], "at offset {offset}");
             }
         }
         at += length;
