@@ -58,7 +58,11 @@ enum Verb {
     /// Format everything
     Fmt,
     /// Formatting, clippy, rustdoc, layering, tidiness, and dependencies when cargo-deny is installed
-    Lint,
+    Lint {
+        /// Only what compiles nothing
+        #[arg(long)]
+        quick: bool,
+    },
     /// Prove what must not link what
     Layering,
     /// Long files, leftovers, paths of one machine
@@ -108,7 +112,8 @@ fn run(verb: &Verb, ws: &Workspace) -> Result<()> {
         Verb::Toolchain(args) => toolchain::run(ws, args),
         Verb::Bench(args) => bench::run(ws, args),
         Verb::Fmt => lint::fmt(ws, lint::Fmt::Write),
-        Verb::Lint => lint::all(ws),
+        Verb::Lint { quick: true } => lint::quick(ws),
+        Verb::Lint { quick: false } => lint::all(ws),
         Verb::Layering => layering::check(ws),
         Verb::Tidy => tidy::check(ws),
         Verb::Deny => lint::deny(ws),

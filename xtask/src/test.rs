@@ -41,6 +41,7 @@ pub(crate) fn run(ws: &Workspace, args: &Args) -> Result<()> {
     if browser {
         web::install(ws, BROWSER)?;
     }
+    web::install(ws, web::WEB)?;
     let node = ws.which(&["node"]);
     let env = TestEnv {
         claw: &claw,
@@ -80,7 +81,7 @@ pub(crate) fn run(ws: &Workspace, args: &Args) -> Result<()> {
             "examples in the SDK's documentation",
             &mut ws.cargo(&["test", "--doc", "--package", "openclaw-agent"]),
         );
-        part("the page's own tests", web::npm(ws, "api/web")?.args(["test", "--silent"]));
+        part("the page's own tests", web::npm(ws, web::WEB)?.args(["test", "--silent"]));
     }
 
     let seconds = begun.elapsed().as_secs();

@@ -6,7 +6,8 @@ use anyhow::{Context as _, Result};
 
 use crate::{progress, stamp::Stamp, workspace::Workspace};
 
-const WEB: &str = "api/web";
+/// Where its sources are.
+pub(crate) const WEB: &str = "api/web";
 
 /// Builds the page when its sources changed.
 pub(crate) fn build(ws: &Workspace) -> Result<()> {

@@ -142,12 +142,11 @@ impl Apt {
             format!("Dir::Cache={dir}/cache"),
             // The user `_apt` may not write here.
             "APT::Sandbox::User=root".to_owned(),
-            // Output is read: names of relations must not be translated, and hooks are the machine's business.
-            "APT::Update::Post-Invoke::=true".to_owned(),
             "Acquire::Retries=3".to_owned(),
         ] {
             command.arg("-o").arg(option);
         }
+        // Output is read: names of relations must not be translated.
         command.env("LC_ALL", "C.UTF-8").env("DEBIAN_FRONTEND", "noninteractive");
         command
     }
