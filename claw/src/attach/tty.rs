@@ -12,7 +12,7 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::mpsc,
 };
-use wire::terminal::SIDE;
+use wire::terminal::{COLS, ROWS};
 
 /// Bytes of one read; a paste comes in several.
 const READ_BYTES: usize = 4096;
@@ -92,8 +92,9 @@ impl Tty {
     /// Columns and rows, when output is a terminal.
     pub(super) fn size(&self) -> Option<(u16, u16)> {
         let size = tcgetwinsize(io::stdout().as_fd()).ok()?;
-        let clamp = |side: u16| side.clamp(*SIDE.start(), *SIDE.end());
-        (size.ws_col > 0 && size.ws_row > 0).then(|| (clamp(size.ws_col), clamp(size.ws_row)))
+        let cols = size.ws_col.clamp(*COLS.start(), *COLS.end());
+        let rows = size.ws_row.clamp(*ROWS.start(), *ROWS.end());
+        (size.ws_col > 0 && size.ws_row > 0).then_some((cols, rows))
     }
 
     /// Shows bytes.
