@@ -15,6 +15,8 @@ mod files;
 mod fleet;
 #[path = "http/harness.rs"]
 mod harness;
+#[path = "http/homes.rs"]
+mod homes;
 #[path = "http/host.rs"]
 mod host;
 #[path = "http/limits.rs"]

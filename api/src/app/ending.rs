@@ -72,15 +72,15 @@ impl App {
         }
     }
 
-    /// Has the host that keeps a waiting agent's files remove them; one that is away keeps them.
-    fn forget_files(self: &Arc<Self>, agent: &Agent, home: HostId) {
+    /// Has the host that keeps an ended agent's files remove them; one that is away keeps them.
+    pub(super) fn forget_files(self: &Arc<Self>, agent: &Agent, home: HostId) {
         let Some(to) = self.fleet.to(home) else { return };
-        let reason = StatusReason::UserRequest;
+        let reason = agent.reason.unwrap_or(StatusReason::UserRequest);
         let stop = Stop { agent: agent.id, epoch: agent.epoch, reason, grace: Duration::ZERO, purge: true };
         let app = self.clone();
         self.detach(async move {
             if let Err(error) = app.hosts.stop(&to, stop).await {
-                tracing::warn!(host = %home, error = %Chain(&error), "files of a deleted agent remain");
+                tracing::warn!(host = %home, error = %Chain(&error), "files of an ended agent remain");
             }
         });
     }

@@ -121,7 +121,7 @@ impl App {
     }
 
     /// An agent's host is gone, or came back without it. Honest: there is no checkpoint to go on from.
-    async fn lose(&self, row: Agent, host: HostId) -> Result<(), Error> {
+    async fn lose(self: &Arc<Self>, row: Agent, host: HostId) -> Result<(), Error> {
         let patch = match row.status {
             Status::Terminating => final_patch(Status::Terminated),
             // It never was `running`, so it can begin again elsewhere, unless a task sees to it now.
@@ -144,6 +144,10 @@ impl App {
         let written = self.update(row.id, at(&row, &[row.status]), patch).await?;
         if let Written::Done(agent) = written {
             tracing::warn!(agent = %agent.id, %host, status = ?agent.status, "host lost");
+            if agent.status.is_final() {
+                // A host that came back without it may still have its files.
+                self.forget_files(&agent, host);
+            }
         }
         Ok(())
     }
@@ -160,7 +164,7 @@ impl App {
     }
 
     /// Declares a host dead and settles what was on it.
-    pub(crate) async fn bury(&self, lost: Lost) -> Result<(), Error> {
+    pub(crate) async fn bury(self: &Arc<Self>, lost: Lost) -> Result<(), Error> {
         // False: it renewed meanwhile, or somebody else did this.
         if !self.store.bury_host(lost.id, lost.incarnation, lost.seq).await? {
             return Ok(());
@@ -174,7 +178,7 @@ impl App {
     }
 
     /// Applies what a host saw; durable when this returns.
-    pub(crate) async fn reports(&self, host: HostId, reports: Vec<Report>) -> Result<(), Error> {
+    pub(crate) async fn reports(self: &Arc<Self>, host: HostId, reports: Vec<Report>) -> Result<(), Error> {
         for report in reports {
             self.report(host, report).await?;
         }
@@ -182,7 +186,7 @@ impl App {
         Ok(())
     }
 
-    async fn report(&self, host: HostId, report: Report) -> Result<(), Error> {
+    async fn report(self: &Arc<Self>, host: HostId, report: Report) -> Result<(), Error> {
         let Some(mut row) = self.store.agent(report.agent).await? else { return Ok(()) };
         if matches!(report.event, ReportEvent::Ended { .. }) && row.status == Status::Starting {
             // It ended right after its start, whose answer is about to be recorded: in that order.
@@ -223,6 +227,9 @@ impl App {
             Written::Done(agent) => {
                 self.fleet.left(host);
                 tracing::info!(agent = %agent.id, %host, status = ?agent.status, reason = ?agent.reason, "reported");
+                if agent.status.is_final() {
+                    self.forget_files(&agent, host);
+                }
             }
             Written::Conflict(agent) => {
                 // The host tries again when this is not a success; the row is read anew then.

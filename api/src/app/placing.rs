@@ -155,7 +155,10 @@ impl App {
         patience: Option<Timestamp>,
     ) -> Result<Option<Agent>, Error> {
         let (id, epoch) = (agent.id, agent.epoch);
-        let patch = match outcome(to, answer) {
+        let outcome = outcome(to, answer);
+        // A first start that failed left nothing behind; what ran before keeps its files even then.
+        let is_over = agent.ran && matches!(outcome, Outcome::Fails(..));
+        let patch = match outcome {
             Outcome::Runs => Patch {
                 status: Some(Status::Running),
                 reason: Some(None),
@@ -201,7 +204,12 @@ impl App {
         };
         let expect = Expect { epoch: Some(epoch), status: vec![Status::Starting], ..Expect::default() };
         match self.update(id, expect, patch).await? {
-            Written::Done(agent) => Ok(Some(agent)),
+            Written::Done(agent) => {
+                if is_over {
+                    self.forget_files(&agent, to.id);
+                }
+                Ok(Some(agent))
+            }
             Written::Conflict(agent) => {
                 // Deleted while it started, or overdue: what runs there is nobody's any more.
                 if agent.status == Status::Terminating {
