@@ -12,6 +12,7 @@ const INPUTS: [&str; 9] =
 
 /// Agents, page and binary, each only when something changed; answers with the binary.
 pub(crate) fn everything(ws: &Workspace, release: bool) -> Result<PathBuf> {
+    web::ready(ws)?;
     guests::build(ws)?;
     web::build(ws)?;
     claw(ws, release)

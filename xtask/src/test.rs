@@ -9,6 +9,8 @@ use crate::{binary, chromium, guests, progress, web, workspace::Workspace};
 
 /// Packages of the browser tests.
 const BROWSER: &str = "tests/browser";
+/// Tests that load both cores or measure waits, and so run without neighbours; `.config/nextest.toml` names them too.
+const ALONE: [&str; 2] = ["isolation::", "browser::"];
 
 /// Options of `cargo xtask test`.
 #[derive(clap::Args, Default)]
@@ -35,6 +37,7 @@ struct TestEnv<'a> {
 
 pub(crate) fn run(ws: &Workspace, args: &Args) -> Result<()> {
     let begun = Instant::now();
+    web::node(ws)?;
     let claw = binary::everything(ws, false)?;
     let browser = !args.no_browser && ws.root.join(BROWSER).join("package.json").is_file();
     let chromium = browser.then(|| chromium::find(ws)).transpose()?;
@@ -75,12 +78,22 @@ pub(crate) fn run(ws: &Workspace, args: &Args) -> Result<()> {
         (true, false) => _ = rust.args(["--no-tests", "pass"]),
         (false, _) => _ = rust.args(["--no-fail-fast", "--lib", "--bins", "--tests"]),
     }
-    part(if nextest { "tests (nextest)" } else { "tests (cargo test)" }, rust.args(filter));
+    rust.args(filter);
+    match (nextest, filter) {
+        (true, _) => part("tests (nextest)", &mut rust),
+        // libtest has no "and" of filters, so what was asked for runs one by one.
+        (false, Some(_)) => part("tests (cargo test)", rust.args(["--", "--test-threads=1"])),
+        (false, None) => {
+            let skipped = ALONE.iter().flat_map(|tests| ["--skip", tests]);
+            part("tests (cargo test)", rust.arg("--").args(skipped));
+            // `--workspace` keeps features, and so what is built already.
+            let mut alone = ws.cargo(&["test", "--workspace", "--no-fail-fast", "--test", "it"]);
+            alone.args(["--", "--test-threads=1"]).args(ALONE);
+            part("tests that run alone (cargo test)", &mut alone);
+        }
+    }
     if filter.is_none() {
-        part(
-            "examples in the SDK's documentation",
-            &mut ws.cargo(&["test", "--doc", "--package", "openclaw-agent"]),
-        );
+        part("examples in the documentation", &mut ws.cargo(&["test", "--doc", "--workspace"]));
         part("the page's own tests", web::npm(ws, web::WEB)?.args(["test", "--silent"]));
     }
 

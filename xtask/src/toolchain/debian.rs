@@ -1,5 +1,6 @@
 //! The third way to a compiler for guests: Debian's own Rust, which has the target, unpacked beside the
-//! machine's and touching nothing of it. Every version is read from the packages' metadata.
+//! machine's and touching nothing of it. Every version but the linker's is read from the packages'
+//! metadata.
 //!
 //! The packages are of a newer suite than the machine, so their programs run under the C library that
 //! comes with them: a small script calls its loader. The linker that makes a component of a module is no
