@@ -251,7 +251,16 @@ pub(crate) struct Spawn {
     #[arg(long, value_name = "KEY")]
     pub(crate) idempotency_key: Option<String>,
     /// Wait until it runs, at most this many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=60))]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 30,
+        // `--wait` alone is the default said aloud; with a space the next argument would be taken for its value.
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "30",
+        value_parser = clap::value_parser!(u64).range(1..=60)
+    )]
     pub(crate) wait: u64,
     /// Do not wait
     #[arg(long, conflicts_with_all = ["wait", "attach"])]
@@ -325,7 +334,15 @@ pub(crate) struct Rm {
     #[arg(required = true)]
     pub(crate) agents: Vec<String>,
     /// Wait until they ended, at most this many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=60))]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 30,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "30",
+        value_parser = clap::value_parser!(u64).range(1..=60)
+    )]
     pub(crate) wait: u64,
     /// Do not wait
     #[arg(long, conflicts_with = "wait")]
@@ -380,5 +397,17 @@ mod tests {
     fn spawn_takes_the_shell_when_no_image_is_named() {
         let Verb::Spawn(spawn) = Cli::parse_from(["claw", "spawn", "--attach"]).verb else { panic!() };
         assert_eq!((spawn.image.as_str(), spawn.wait, spawn.attach), ("shell", 30, true));
+    }
+
+    #[test]
+    fn wait_takes_its_number_after_an_equals_sign_or_none() {
+        let Verb::Spawn(spawn) = Cli::parse_from(["claw", "spawn", "--wait", "hello"]).verb else { panic!() };
+        assert_eq!((spawn.image.as_str(), spawn.wait), ("hello", 30));
+        let Verb::Rm(rm) = Cli::parse_from(["claw", "rm", "--wait=5", "a"]).verb else { panic!() };
+        assert_eq!((rm.agents, rm.wait), (vec!["a".to_owned()], 5));
+        let Verb::Rm(rm) = Cli::parse_from(["claw", "rm", "--wait", "5"]).verb else { panic!() };
+        assert_eq!((rm.agents, rm.wait), (vec!["5".to_owned()], 30));
+        assert!(Cli::try_parse_from(["claw", "spawn", "--wait=0"]).is_err());
+        assert!(Cli::try_parse_from(["claw", "spawn", "--wait", "--no-wait"]).is_err());
     }
 }
