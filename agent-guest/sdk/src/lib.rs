@@ -30,7 +30,8 @@
 //! Whatever is slow is an [`Operation`]: [`sleep`], [`fetch`], [`chat`], [`tool`], [`send`]. The host
 //! does it and the agent costs nothing meanwhile. Awaiting one gives its result or an [`Error`], whose cases ask for
 //! different answers; dropping one cancels it; [`Operation::submit`] sends it before the first await.
-//! Blocking calls such as `std::thread::sleep` or `std::io::stdin` do not work in an agent.
+//! `std::thread::sleep` works, but blocks the agent inside its event: use [`sleep`].
+//! `std::io::stdin` gives nothing.
 //!
 //! # Side by side
 //! [`spawn`] runs a future as a [`Task`] of its own; [`join`] and [`select`] run two within one. All of an agent
