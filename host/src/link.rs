@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use wire::{
     HostId, Incarnation,
     host::{HEARTBEAT_SECONDS, Heartbeat, Lease, Redeem, Redeemed, Register, Registered, Report},
+    problem::{Code, Problem},
 };
 
 use crate::agents::Agents;
@@ -46,6 +47,8 @@ pub(crate) enum LinkError {
     Refused {
         /// Of the answer.
         status: u16,
+        /// What the problem in the answer is, where there is one.
+        code: Option<Code>,
         /// First part of the answer.
         body: String,
     },
@@ -83,8 +86,10 @@ impl Link {
         let answer = self.client.post(url).bearer_auth(&self.api.credential).json(body).send().await?;
         let status = answer.status();
         if !status.is_success() {
-            let body = answer.text().await.unwrap_or_default().chars().take(300).collect();
-            return Err(LinkError::Refused { status: status.as_u16(), body });
+            let text = answer.text().await.unwrap_or_default();
+            let code = serde_json::from_str::<Problem>(&text).ok().map(|problem| problem.code);
+            let body = text.chars().take(300).collect();
+            return Err(LinkError::Refused { status: status.as_u16(), code, body });
         }
         if status == reqwest::StatusCode::NO_CONTENT {
             return Ok(None);
@@ -92,10 +97,10 @@ impl Link {
         Ok(Some(answer.json().await?))
     }
 
-    /// Redeems a ticket that a client brought directly.
-    pub(crate) async fn redeem(&self, ticket: String) -> Result<Redeemed, LinkError> {
-        let redeem = Redeem { ticket, host: self.identity.id };
-        let empty = || LinkError::Refused { status: 204, body: "no answer".to_owned() };
+    /// Redeems a ticket that a client brought directly, from a page of `origin`.
+    pub(crate) async fn redeem(&self, ticket: String, origin: Option<String>) -> Result<Redeemed, LinkError> {
+        let redeem = Redeem { ticket, host: self.identity.id, origin };
+        let empty = || LinkError::Refused { status: 204, code: None, body: "no answer".to_owned() };
         self.post("tickets/redeem", &redeem).await?.ok_or_else(empty)
     }
 
@@ -112,7 +117,9 @@ impl Link {
             agents: agents.live(),
         };
         let registered: Option<Registered> = self.post("hosts", &register).await?;
-        agents.drop_agents(&registered.map(|r| r.drop).unwrap_or_default()).await;
+        let drop = registered.map(|r| r.drop).unwrap_or_default();
+        let listed = register.agents.iter().filter(|(id, _)| drop.contains(id)).copied().collect::<Vec<_>>();
+        agents.drop_agents(&listed).await;
         Ok(())
     }
 
@@ -156,8 +163,7 @@ impl Link {
                 Ok(Lease::Unknown) => self.join(&agents, &stop).await,
                 Ok(Lease::Fenced) => {
                     tracing::error!("fenced: others own these agents now; dropping all of them");
-                    let all: Vec<_> = agents.live().into_iter().map(|(id, _)| id).collect();
-                    agents.drop_agents(&all).await;
+                    agents.drop_agents(&agents.live()).await;
                     self.join(&agents, &stop).await;
                 }
                 Err(error) => {

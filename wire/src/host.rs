@@ -273,6 +273,9 @@ pub struct Redeem {
     pub ticket: String,
     /// The host that asks.
     pub host: HostId,
+    /// The `Origin` of the client's request, as the client gave it; a ticket is refused without one.
+    #[serde(default)]
+    pub origin: Option<String>,
 }
 
 /// What the ticket is good for; it is used up now.

@@ -112,8 +112,11 @@ impl App {
         Ok(Admitted { agent, role })
     }
 
-    /// Redeems a ticket that a client gave to a host directly.
+    /// Redeems a ticket that a client gave to a host directly, if it came from an allowed origin.
     pub(crate) async fn redeem(&self, host: HostId, redeem: Redeem) -> Result<Redeemed, Error> {
+        if !redeem.origin.is_some_and(|origin| self.origin_allowed(&origin)) {
+            return Err(Error::new(Code::OriginDenied));
+        }
         let claims = self.claims(&redeem.ticket)?;
         let agent = self.store.agent(claims.agent).await?.ok_or_else(Error::not_found)?;
         if agent.status.is_final() {

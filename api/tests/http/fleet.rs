@@ -208,7 +208,17 @@ async fn a_ticket_given_to_a_host_is_redeemed_once_by_the_right_one() {
         "{url}"
     );
     let other = FakeHost::start(&cloud).await;
-    let redeem = |host: &FakeHost| Redeem { ticket: ticket.clone(), host: host.id };
+    let from = |host: &FakeHost, origin: Option<&str>| Redeem {
+        ticket: ticket.clone(),
+        host: host.id,
+        origin: origin.map(str::to_owned),
+    };
+    let redeem = |host: &FakeHost| from(host, Some(&cloud.url));
+    let slash = format!("{}/", cloud.url);
+    for origin in [Some("https://example.com"), Some("null"), Some(""), Some(slash.as_str()), None] {
+        let answer = host.call(&cloud, "tickets/redeem", &from(&host, origin)).await;
+        assert_eq!(code(answer).await, Code::OriginDenied, "{origin:?}");
+    }
     assert_eq!(code(other.call(&cloud, "tickets/redeem", &redeem(&other)).await).await, Code::EpochChanged);
     let redeemed: Redeemed = host.call(&cloud, "tickets/redeem", &redeem(&host)).await.json().await.unwrap();
     assert_eq!((redeemed.agent, redeemed.epoch), (agent_id(&agent), 1));

@@ -20,7 +20,7 @@ use wire::{
 };
 
 use super::{AgentPath, Door, describe, problem};
-use crate::{agent::Shared, terminal::session};
+use crate::{agent::Shared, link::LinkError, terminal::session};
 
 /// Bytes of a frame taken from a client: a full payload and, for a clear answer to a longer one, some more.
 const MAX_MESSAGE_BYTES: usize = 2 * (HEADER_BYTES + MAX_PAYLOAD);
@@ -39,7 +39,8 @@ struct Refusal {
 }
 
 /// Upgrades and serves. The API is refused in HTTP; a client that comes directly is a page as often as not, which
-/// would not see that, so its socket is opened to say why it is closed.
+/// would not see that, so its socket is opened to say why it is closed. A page that may not use tickets is told
+/// nothing: it is refused in HTTP, as the API does.
 pub(super) async fn open(
     State(door): State<Door>,
     Path(id): AgentPath,
@@ -56,9 +57,11 @@ pub(super) async fn open(
             .max_write_buffer_size(MAX_WRITE_BUFFER_BYTES)
             .on_upgrade(move |socket| session::run(socket, agent, role))),
         (Ok(_), Err(rejection)) => Err(rejection.into_response()),
-        (Err(refusal), Ok(upgrade)) if !replayed => {
-            Ok(upgrade.protocols([PROTOCOL]).on_upgrade(move |socket| part(socket, refusal)))
-        }
+        (Err(refusal), Ok(upgrade)) if !replayed && refusal.code != Code::OriginDenied => Ok(upgrade
+            .protocols([PROTOCOL])
+            .max_message_size(MAX_MESSAGE_BYTES)
+            .max_frame_size(MAX_MESSAGE_BYTES)
+            .on_upgrade(move |socket| part(socket, refusal))),
         (Err(Refusal { status, code, detail }), _) => Err(problem(status, code, &detail)),
     }
 }
@@ -115,9 +118,18 @@ async fn by_ticket(door: &Door, id: &str, headers: &HeaderMap) -> Result<(u64, R
         .find_map(|protocol| protocol.trim().strip_prefix(TICKET_PREFIX));
     let ticket = ticket.and_then(|ticket| URL_SAFE_NO_PAD.decode(ticket).ok());
     let ticket = ticket.and_then(|ticket| String::from_utf8(ticket).ok()).ok_or_else(denied)?;
-    let redeemed = link.redeem(ticket).await.map_err(|error| {
+    // One that is not text is none of the allowed ones, but it is one.
+    let origin = headers.get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or_default().to_owned());
+    let redeemed = link.redeem(ticket, origin).await.map_err(|error| {
         tracing::info!(%error, "a ticket was not redeemed");
-        denied()
+        match error {
+            LinkError::Refused { code: Some(Code::OriginDenied), .. } => Refusal {
+                status: StatusCode::FORBIDDEN,
+                code: Code::OriginDenied,
+                detail: "pages of this origin may not use tickets".to_owned(),
+            },
+            _ => denied(),
+        }
     })?;
     if redeemed.agent.to_string() == id { Ok((redeemed.epoch, redeemed.role)) } else { Err(denied()) }
 }

@@ -14,6 +14,16 @@ async fn open(cloud: &Cloud, ticket: &Ticket) -> Terminal {
     Terminal::connect(&ticket.url, &ticket.protocols, Some(&cloud.url)).await.unwrap()
 }
 
+/// A page of any other origin, or what is no page, is refused in HTTP.
+async fn assert_only_for_pages_of_this_cloud(ticket: &Ticket) {
+    for origin in [Some("https://example.com"), Some("null"), None] {
+        match Terminal::connect(&ticket.url, &ticket.protocols, origin).await {
+            Err(Error::Http(answer)) => assert_eq!(answer.status(), 403, "{origin:?}"),
+            other => panic!("{origin:?}: {other:?}"),
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_ticket_opens_one_socket_to_its_own_agent() {
     let cloud = Cloud::start().await;
@@ -54,12 +64,7 @@ async fn a_ticket_is_only_for_pages_of_this_cloud() {
     let cloud = Cloud::start().await;
     let agent = hello(&cloud).await;
     let ticket = cloud.ticket(&agent, Role::Operator).await;
-    for origin in [Some("https://example.com"), Some("null"), None] {
-        match Terminal::connect(&ticket.url, &ticket.protocols, origin).await {
-            Err(Error::Http(answer)) => assert_eq!(answer.status(), 403, "{origin:?}"),
-            other => panic!("{origin:?}: {other:?}"),
-        }
-    }
+    assert_only_for_pages_of_this_cloud(&ticket).await;
     open(&cloud, &ticket).await.attach("mine").await;
 }
 
@@ -84,6 +89,8 @@ async fn a_reachable_host_takes_tickets_itself() {
     let (agent, other) = (hello(&cloud).await, hello(&cloud).await);
     let ticket = cloud.ticket(&agent, Role::Operator).await;
     assert!(ticket.url.starts_with(&format!("ws://{}/", cloud.host_address)), "{}", ticket.url);
+    // None of these uses the ticket up.
+    assert_only_for_pages_of_this_cloud(&ticket).await;
     let mut terminal = open(&cloud, &ticket).await;
     terminal.attach("mine").await;
     terminal.run("directly").await;
