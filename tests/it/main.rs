@@ -9,4 +9,5 @@ mod first_light;
 mod inputs;
 mod isolation;
 mod operations;
+mod shell;
 mod sockets;
