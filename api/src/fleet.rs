@@ -27,6 +27,17 @@ pub(crate) enum Found {
     NoHosts,
 }
 
+/// What the host that keeps an agent's files can do for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Home {
+    /// Start it.
+    Takes,
+    /// Nothing: it is not there, or gives up what it has.
+    Away,
+    /// Nothing: it came back without the agent's image.
+    WithoutImage,
+}
+
 /// A host whose lease did not change for too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Lost {
@@ -161,10 +172,19 @@ impl Fleet {
         self.lock().values().any(|k| k.present && k.host.state == HostState::Active)
     }
 
+    /// Whether an agent's files could be taken up again where they are.
+    pub(crate) fn home(&self, home: HostId, image: &Digest) -> Home {
+        let known = self.lock();
+        match known.get(&home).filter(|k| k.present && k.host.state == HostState::Active) {
+            None => Home::Away,
+            Some(k) if k.host.images.iter().any(|of| of.digest == *image) => Home::Takes,
+            Some(_) => Home::WithoutImage,
+        }
+    }
+
     /// Whether there is a host to try: the one an agent belongs to, or any.
-    pub(crate) fn takes(&self, home: Option<HostId>) -> bool {
-        let Some(home) = home else { return self.any_active() };
-        self.lock().get(&home).is_some_and(|k| k.present && k.host.state == HostState::Active)
+    pub(crate) fn takes(&self, home: Option<HostId>, image: &Digest) -> bool {
+        home.map_or_else(|| self.any_active(), |home| self.home(home, image) == Home::Takes)
     }
 
     /// What a spawn's `image` stands for. A host that is away still says what names mean, so that a

@@ -116,12 +116,13 @@ impl App {
             return Ok(());
         }
         let waits = agent.status == Status::Pending && agent.ran && agent.desired == DesiredStatus::Running;
-        if waits && !self.fleet.takes(agent.host) {
-            // It ran and its host went away as planned: it waits for one as long as that takes.
+        if waits && !self.fleet.takes(agent.host, &agent.spec.digest) {
+            // It ran and its host went away as planned, or came back without its image: it waits for
+            // one as long as that takes.
             let patch = Patch {
                 reason: Some(Some(StatusReason::HostDrain)),
                 deadline: Some(None),
-                ..Patch::default()
+                ..self.waiting(&agent).unwrap_or_default()
             };
             let expect = Expect { version: Some(agent.version), ..Expect::default() };
             self.update(agent.id, expect, patch).await?;

@@ -18,6 +18,7 @@ use crate::{
     },
     edge::Chain,
     error::Error,
+    fleet::Home,
     hosts::{HostError, Stop, To},
     store::{Created, Idempotency, StoreError, Written},
 };
@@ -231,29 +232,43 @@ impl App {
         }
     }
 
-    /// Leaves an agent to the reconciler. Its time runs only while a host is there: agents that wait
-    /// for their host to come back are not given up.
+    /// Leaves an agent to the reconciler.
     async fn wait_for_room(&self, agent: Agent) -> Result<Agent, Error> {
-        if agent.status != Status::Pending {
-            return Ok(agent);
-        }
-        let there = self.fleet.takes(agent.host);
-        let reason = if agent.reason == Some(StatusReason::HostDrain) && !there {
-            StatusReason::HostDrain
-        } else {
-            StatusReason::InsufficientCapacity
-        };
-        let starts = there && agent.deadline.is_none();
-        if agent.reason == Some(reason) && !starts {
-            return Ok(agent);
-        }
-        let deadline = starts.then(|| state::deadline(Status::Pending, Timestamp::now()));
-        let patch = Patch { reason: Some(Some(reason)), deadline, ..Patch::default() };
+        let Some(patch) = self.waiting(&agent) else { return Ok(agent) };
         let expect = Expect { epoch: Some(agent.epoch), status: vec![Status::Pending], ..Expect::default() };
         match self.update(agent.id, expect, patch).await? {
             Written::Done(agent) | Written::Conflict(agent) => Ok(agent),
             Written::Missing => Ok(agent),
         }
+    }
+
+    /// What the row of an agent that found no room has to say, unless it says so already. Its time runs
+    /// only while a host is there to try: agents that wait for theirs to come back are not given up.
+    pub(super) fn waiting(&self, agent: &Agent) -> Option<Patch> {
+        if agent.status != Status::Pending {
+            return None;
+        }
+        let there = self.fleet.takes(agent.host, &agent.spec.digest);
+        let drained = agent.host.is_some() || agent.reason == Some(StatusReason::HostDrain);
+        let (reason, deadline) = match (there, agent.deadline) {
+            (true, None) => {
+                let deadline = state::deadline(Status::Pending, Timestamp::now());
+                (StatusReason::InsufficientCapacity, Some(deadline))
+            }
+            (false, Some(_)) if drained => (StatusReason::HostDrain, Some(None)),
+            (false, None) if drained => (StatusReason::HostDrain, None),
+            _ => (StatusReason::InsufficientCapacity, None),
+        };
+        let detail = match agent.host {
+            Some(home) if self.fleet.home(home, &agent.spec.digest) == Home::WithoutImage => {
+                Some(format!("host {home} no longer has image {}", agent.spec.digest))
+            }
+            _ => None,
+        };
+        if agent.reason == Some(reason) && agent.detail == detail && deadline.is_none() {
+            return None;
+        }
+        Some(Patch { reason: Some(Some(reason)), detail: Some(detail), deadline, ..Patch::default() })
     }
 }
 

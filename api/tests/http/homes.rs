@@ -1,6 +1,6 @@
 //! What hosts keep of agents: when it is removed, and when an agent waits for it.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use wire::{
     AgentId, Incarnation,
     agent::{Status, StatusReason},
@@ -9,7 +9,7 @@ use wire::{
 
 use crate::{
     harness::{Cloud, LONG, id},
-    host::{FakeHost, refused},
+    host::{FakeHost, image, refused},
 };
 
 fn agent_id(agent: &Value) -> AgentId {
@@ -55,4 +55,34 @@ async fn an_agent_that_ends_leaves_no_workspace_behind() {
     purged(&host, &lost).await;
     cloud.agent_once(&id(&restarted), "failed").await;
     purged(&host, &restarted).await;
+}
+
+#[tokio::test]
+async fn an_agent_waits_for_its_home_to_have_its_image_again() {
+    let (cloud, mut host) = Cloud::start().await;
+    let agent = cloud.spawn().await;
+    host.report(&cloud, released(&agent)).await;
+    let other = FakeHost::start(&cloud).await;
+    other.register(&cloud).await;
+    host.incarnation = Incarnation::new();
+    let had = std::mem::take(&mut host.images);
+    host.register(&cloud).await;
+    let says = async {
+        loop {
+            let agent = cloud.get(&format!("/v1/agents/{}", id(&agent))).await;
+            if agent.get("status_detail").is_some() {
+                return agent;
+            }
+        }
+    };
+    let waiting = tokio::time::timeout(LONG, says).await.expect("it does not say why it waits");
+    assert_eq!((&waiting["status"], &waiting["status_reason"]), (&json!("pending"), &json!("host_drain")));
+    let detail = format!("host {} no longer has image {}", host.id, image().digest);
+    assert_eq!(waiting["status_detail"], detail);
+
+    host.images = had;
+    host.incarnation = Incarnation::new();
+    host.register(&cloud).await;
+    let back = cloud.agent_once(&id(&agent), "running").await;
+    assert_eq!((&back["host"], back.get("status_detail")), (&json!(host.id.to_string()), None));
 }

@@ -30,6 +30,7 @@ pub(crate) struct FakeHost {
     pub(crate) id: HostId,
     pub(crate) incarnation: Incarnation,
     pub(crate) capacity: u32,
+    pub(crate) images: Vec<Image>,
     address: String,
     credential: String,
     scripted: Arc<Scripted>,
@@ -97,7 +98,9 @@ impl FakeHost {
             .layer(axum::extract::DefaultBodyLimit::disable())
             .with_state(scripted.clone());
         let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { id, incarnation: Incarnation::new(), capacity: 100, address, credential, scripted, serving }
+        let images = vec![image()];
+        let incarnation = Incarnation::new();
+        Self { id, incarnation, capacity: 100, images, address, credential, scripted, serving }
     }
 
     pub(crate) fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -121,7 +124,7 @@ impl FakeHost {
             public_url: Some(format!("ws://{}", self.address)),
             capacity_agents: self.capacity,
             version: "0.0.0".to_owned(),
-            images: vec![image()],
+            images: self.images.clone(),
             agents,
         };
         let answer = self.call(cloud, "hosts", &register).await;
