@@ -101,6 +101,8 @@ impl App {
     async fn adopt(self: &Arc<Self>, row: Agent) -> Result<(), Error> {
         match row.status {
             Status::Starting => {
+                // A task that waits for the answer to its start writes what that is.
+                let Some(_claim) = self.try_claim(row.id) else { return Ok(()) };
                 let patch = Patch {
                     status: Some(Status::Running),
                     reason: Some(None),

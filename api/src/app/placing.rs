@@ -159,6 +159,11 @@ impl App {
         let outcome = outcome(to, answer);
         // A first start that failed left nothing behind; what ran before keeps its files even then.
         let is_over = agent.ran && matches!(outcome, Outcome::Fails(..));
+        let status = match outcome {
+            Outcome::Runs => vec![Status::Starting],
+            // A host that registered anew meanwhile may have said that it runs: this answer is later.
+            Outcome::Elsewhere { .. } | Outcome::Fails(..) => vec![Status::Starting, Status::Running],
+        };
         let patch = match outcome {
             Outcome::Runs => Patch {
                 status: Some(Status::Running),
@@ -203,7 +208,7 @@ impl App {
                 }
             }
         };
-        let expect = Expect { epoch: Some(epoch), status: vec![Status::Starting], ..Expect::default() };
+        let expect = Expect { epoch: Some(epoch), status, ..Expect::default() };
         match self.update(id, expect, patch).await? {
             Written::Done(agent) => {
                 if is_over {

@@ -1,5 +1,6 @@
 //! What hosts keep of agents: when it is removed, and when an agent waits for it.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 use wire::{
     AgentId, Incarnation,
@@ -85,4 +86,19 @@ async fn an_agent_waits_for_its_home_to_have_its_image_again() {
     host.register(&cloud).await;
     let back = cloud.agent_once(&id(&agent), "running").await;
     assert_eq!((&back["host"], back.get("status_detail")), (&json!(host.id.to_string()), None));
+}
+
+#[tokio::test]
+async fn a_host_that_registers_during_a_start_does_not_answer_for_it() {
+    let (cloud, host) = Cloud::start().await;
+    host.hold(true);
+    host.seen().starts.push_back(refused(RefusalCode::Trap));
+    let request = cloud.request(Method::POST, "/v1/agents/spawn").json(&json!({ "image": "shell" }));
+    let agent: Value = request.send().await.unwrap().json().await.unwrap();
+    let agent = cloud.agent_once(&id(&agent), "starting").await;
+    let registered = host.register_with(&cloud, vec![(agent_id(&agent), 1)]).await;
+    assert_eq!(registered.drop, []);
+    assert_eq!(cloud.get(&format!("/v1/agents/{}", id(&agent))).await["status"], "starting");
+    host.hold(false);
+    cloud.agent_once(&id(&agent), "failed").await;
 }
