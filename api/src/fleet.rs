@@ -65,11 +65,15 @@ struct Known {
     present: bool,
     /// Whether it began to give up what it has; its incarnation takes no more.
     leaving: bool,
+    /// Whether it is dead and rows may still say that agents are on it.
+    unsettled: bool,
 }
 
 impl Known {
     fn new(host: Host, seen: Instant, present: bool) -> Self {
-        Self { host, seen, present, leaving: false }
+        // An earlier process may have ended between a host's end and that of its agents.
+        let unsettled = host.state == HostState::Dead;
+        Self { host, seen, present, leaving: false, unsettled }
     }
 }
 
@@ -85,11 +89,17 @@ impl Fleet {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds or replaces a host; the incarnation that was known before.
-    pub(crate) fn register(&self, host: Host, now: Instant) -> Option<Incarnation> {
-        let before = self.lock().insert(host.id, Known::new(host, now, true));
+    /// Whether this start of a host is known and was not declared dead.
+    pub(crate) fn lives(&self, id: HostId, incarnation: Incarnation) -> bool {
+        let known = self.lock();
+        let same = known.get(&id).filter(|k| k.host.incarnation == incarnation);
+        same.is_some_and(|k| k.host.state != HostState::Dead)
+    }
+
+    /// Adds or replaces a host.
+    pub(crate) fn register(&self, host: Host, now: Instant) {
+        self.lock().insert(host.id, Known::new(host, now, true));
         self.registered.notify_waiters();
-        before.map(|known| known.host.incarnation)
     }
 
     /// Notes a renewal that the store accepted.
@@ -124,6 +134,20 @@ impl Fleet {
     pub(crate) fn bury(&self, id: HostId, incarnation: Incarnation) {
         if let Some(known) = self.lock().get_mut(&id).filter(|k| k.host.incarnation == incarnation) {
             known.host.state = HostState::Dead;
+            known.unsettled = true;
+        }
+    }
+
+    /// Dead hosts whose agents were not all settled yet.
+    pub(crate) fn unsettled(&self) -> Vec<(HostId, Incarnation)> {
+        let known = self.lock();
+        known.values().filter(|k| k.unsettled).map(|k| (k.host.id, k.host.incarnation)).collect()
+    }
+
+    /// Notes that no agent is on a dead host any more.
+    pub(crate) fn settled(&self, id: HostId, incarnation: Incarnation) {
+        if let Some(known) = self.lock().get_mut(&id).filter(|k| k.host.incarnation == incarnation) {
+            known.unsettled = false;
         }
     }
 

@@ -61,6 +61,9 @@ async fn bury(app: &Arc<App>) -> Result<(), Error> {
     for lost in app.fleet.lost(app.settings.lease, tokio::time::Instant::now()) {
         app.bury(lost).await?;
     }
+    for (id, incarnation) in app.fleet.unsettled() {
+        app.settle_dead(id, incarnation).await?;
+    }
     Ok(())
 }
 

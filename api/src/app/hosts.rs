@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use jiff::Timestamp;
 use tokio::time::Instant;
 use wire::{
-    AgentId, HostId,
+    AgentId, HostId, Incarnation,
     access::Scope,
     agent::{Status, StatusReason},
     fleet::HostState,
@@ -77,21 +77,32 @@ impl App {
             registered_at: now,
             renewed_at: now,
         };
-        self.store.register_host(host.clone()).await?;
         let (id, incarnation) = (host.id, host.incarnation);
-        // Rows are read after the registration, so none can be given to the old incarnation any more.
+        let fresh = !self.fleet.lives(id, incarnation);
+        if fresh {
+            // Nothing more is given to the old incarnation, whose rows are read now.
+            self.fleet.drain(id);
+        }
         let rows = self.store.agents_on_host(id).await?;
-        let before = self.fleet.register(host, Instant::now());
+        let (found, missing): (Vec<_>, Vec<_>) =
+            rows.into_iter().partition(|row| here.get(&row.id) == Some(&row.epoch));
+        // Before the incarnation is recorded: when this is interrupted, the host registers again and is
+        // as fresh as it was.
+        let mut over = Vec::new();
+        for row in missing.into_iter().filter(|_| fresh) {
+            over.extend(self.lose(row, id).await?);
+        }
+        self.store.register_host(host.clone()).await?;
+        self.fleet.register(host, Instant::now());
         tracing::info!(host = %id, %incarnation, agents = here.len(), "host registered");
-        let fresh = before != Some(incarnation);
-        let mut drop = here.clone();
-        for row in rows {
-            if here.get(&row.id) == Some(&row.epoch) {
-                drop.remove(&row.id);
-                self.adopt(row).await?;
-            } else if fresh {
-                self.lose(row, id).await?;
-            }
+        // It is reached at its new address from here on.
+        for agent in over {
+            self.forget_files(&agent, id);
+        }
+        let mut drop = here;
+        for row in found {
+            drop.remove(&row.id);
+            self.adopt(row).await?;
         }
         self.tell(Event::Room);
         Ok(Registered { drop: drop.into_keys().collect() })
@@ -123,7 +134,8 @@ impl App {
     }
 
     /// An agent's host is gone, or came back without it. Honest: there is no checkpoint to go on from.
-    async fn lose(self: &Arc<Self>, row: Agent, host: HostId) -> Result<(), Error> {
+    /// The row when that was its end.
+    async fn lose(&self, row: Agent, host: HostId) -> Result<Option<Agent>, Error> {
         let patch = match row.status {
             Status::Terminating => final_patch(Status::Terminated),
             // It never was `running`, so it can begin again elsewhere, unless a task sees to it now.
@@ -136,7 +148,7 @@ impl App {
                 ..Patch::default()
             },
             // It left as planned and waits for its host to come back with its files.
-            Status::Starting | Status::Pending => return Ok(()),
+            Status::Starting | Status::Pending => return Ok(None),
             _ => Patch {
                 reason: Some(Some(StatusReason::HostLost)),
                 detail: Some(Some(format!("host {host} was lost while the agent was on it"))),
@@ -144,14 +156,9 @@ impl App {
             },
         };
         let written = self.update(row.id, at(&row, &[row.status]), patch).await?;
-        if let Written::Done(agent) = written {
-            tracing::warn!(agent = %agent.id, %host, status = ?agent.status, "host lost");
-            if agent.status.is_final() {
-                // A host that came back without it may still have its files.
-                self.forget_files(&agent, host);
-            }
-        }
-        Ok(())
+        let Written::Done(agent) = written else { return Ok(None) };
+        tracing::warn!(agent = %agent.id, %host, status = ?agent.status, "host lost");
+        Ok(agent.status.is_final().then_some(agent))
     }
 
     /// Renews a host's lease.
@@ -165,17 +172,32 @@ impl App {
         Ok(lease)
     }
 
-    /// Declares a host dead and settles what was on it.
-    pub(crate) async fn bury(self: &Arc<Self>, lost: Lost) -> Result<(), Error> {
-        // False: it renewed meanwhile, or somebody else did this.
+    /// Declares a host dead; [`Self::settle_dead`] sees to what was on it.
+    pub(crate) async fn bury(&self, lost: Lost) -> Result<(), Error> {
+        // False: it renewed meanwhile, or this was done and its answer was lost.
         if !self.store.bury_host(lost.id, lost.incarnation, lost.seq).await? {
-            return Ok(());
+            let hosts = self.store.hosts().await?;
+            let same = |host: &&Host| (host.id, host.incarnation) == (lost.id, lost.incarnation);
+            if hosts.iter().find(same).is_some_and(|host| host.state != HostState::Dead) {
+                return Ok(());
+            }
         }
         self.fleet.bury(lost.id, lost.incarnation);
         tracing::warn!(host = %lost.id, incarnation = %lost.incarnation, "host declared dead");
-        for row in self.store.agents_on_host(lost.id).await? {
-            self.lose(row, lost.id).await?;
+        Ok(())
+    }
+
+    /// Settles what was on a dead host. Done again after an error, until it went through once.
+    pub(crate) async fn settle_dead(&self, id: HostId, incarnation: Incarnation) -> Result<(), Error> {
+        let rows = self.store.agents_on_host(id).await?;
+        // One that has come back by now has rows that are not lost.
+        if !self.fleet.unsettled().contains(&(id, incarnation)) {
+            return Ok(());
         }
+        for row in rows {
+            self.lose(row, id).await?;
+        }
+        self.fleet.settled(id, incarnation);
         Ok(())
     }
 

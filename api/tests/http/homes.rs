@@ -1,5 +1,6 @@
 //! What hosts keep of agents: when it is removed, and when an agent waits for it.
 
+use api::store::{Store as _, sqlite::SqliteStore};
 use reqwest::Method;
 use serde_json::{Value, json};
 use wire::{
@@ -101,4 +102,20 @@ async fn a_host_that_registers_during_a_start_does_not_answer_for_it() {
     assert_eq!(cloud.get(&format!("/v1/agents/{}", id(&agent))).await["status"], "starting");
     host.hold(false);
     cloud.agent_once(&id(&agent), "failed").await;
+}
+
+#[tokio::test]
+async fn what_a_dead_host_had_is_settled_even_by_the_next_process() {
+    let (cloud, host) = Cloud::start().await;
+    let agent = cloud.spawn().await;
+    let data = cloud.stop().await;
+    {
+        // As if the process had ended right after it declared the host dead.
+        let store = SqliteStore::open(&data.path().join("claw.db")).unwrap();
+        let row = store.hosts().await.unwrap().remove(0);
+        assert!(store.bury_host(host.id, row.incarnation, row.seq).await.unwrap());
+    }
+    let cloud = Cloud::open(data, |_| {}).await;
+    let lost = cloud.agent_once(&id(&agent), "failed").await;
+    assert_eq!(lost["status_reason"], "host_lost");
 }
