@@ -61,7 +61,7 @@ struct Known {
     host: Host,
     /// When this process last saw its row change, by a clock that never jumps.
     seen: Instant,
-    /// Whether it was heard of since this process began: a row alone takes no agents.
+    /// Whether it registered since this process began: a row alone takes no agents.
     present: bool,
     /// Whether it began to give up what it has; its incarnation takes no more.
     leaving: bool,
@@ -102,17 +102,19 @@ impl Fleet {
         self.registered.notify_waiters();
     }
 
-    /// Notes a renewal that the store accepted.
-    pub(crate) fn renew(&self, id: HostId, beat: &Heartbeat, at: jiff::Timestamp, now: Instant) {
-        if let Some(known) = self.lock().get_mut(&id).filter(|k| k.host.incarnation == beat.incarnation) {
+    /// Notes a renewal that the store accepted; whether the host registered with this process.
+    pub(crate) fn renew(&self, id: HostId, beat: &Heartbeat, at: jiff::Timestamp, now: Instant) -> bool {
+        let mut known = self.lock();
+        let known = known.get_mut(&id).filter(|k| k.host.incarnation == beat.incarnation);
+        known.is_some_and(|known| {
             let host = &mut known.host;
             (host.seq, host.agents, host.memory_bytes) = (beat.seq, beat.agents, beat.memory_bytes);
             known.leaving |= beat.draining;
             host.state = if known.leaving { HostState::Draining } else { HostState::Active };
             host.renewed_at = at;
             known.seen = now;
-            known.present = true;
-        }
+            known.present
+        })
     }
 
     /// Notes that a host gives up what it has, until it registers anew.

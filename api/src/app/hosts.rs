@@ -164,9 +164,11 @@ impl App {
     /// Renews a host's lease.
     pub(crate) async fn heartbeat(&self, id: HostId, beat: Heartbeat) -> Result<Lease, Error> {
         let now = Timestamp::now();
-        let (room, lease) = (beat.agents, self.store.renew_host(id, beat.clone(), now).await?);
-        if lease == Lease::Renewed {
-            self.fleet.renew(id, &beat, now, Instant::now());
+        let room = beat.agents;
+        let mut lease = self.store.renew_host(id, beat.clone(), now).await?;
+        if lease == Lease::Renewed && !self.fleet.renew(id, &beat, now, Instant::now()) {
+            // What it has and this process does not know of is settled when it registers again.
+            lease = Lease::Unknown;
         }
         tracing::trace!(host = %id, agents = room, ?lease, "heartbeat");
         Ok(lease)
