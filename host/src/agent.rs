@@ -20,7 +20,7 @@ use crate::{
     journal::Journal,
     terminal::{
         inputs::Inputs,
-        log::{Size, TerminalLog},
+        log::{PIECE_BYTES, Size, TerminalLog},
     },
     workspace::Workspace,
 };
@@ -62,6 +62,8 @@ pub(crate) struct Meters {
     pub(crate) memory_bytes: AtomicU64,
     pub(crate) output_bytes: AtomicU64,
     pub(crate) events: AtomicU64,
+    /// Fuel of standard output and error since it was last settled.
+    pub(crate) stdio: AtomicU64,
     pub(crate) first_output_us: AtomicU64,
     /// When its instantiation began.
     pub(crate) begun: OnceLock<Instant>,
@@ -160,9 +162,11 @@ impl Shared {
         self.live.send_replace(live);
     }
 
-    /// Appends to the terminal's log and wakes its sockets.
+    /// Appends to the terminal's log and wakes its sockets. Takes the terminal for a piece at a time.
     pub(crate) fn output(&self, bytes: &[u8]) {
-        self.terminal().append(bytes);
+        for piece in bytes.chunks(PIECE_BYTES) {
+            self.terminal().append(piece);
+        }
         let before = self.meters.output_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         if before == 0
             && let Some(begun) = self.meters.begun.get()

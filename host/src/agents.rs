@@ -194,12 +194,12 @@ impl Agents {
         };
         let prepared = tokio::task::spawn_blocking(move || {
             let kept = persist::take(&dir);
-            persist::create(&dir).map(|()| (kept, Workspace::open(&dir, quota)))
+            persist::create(&dir).map(|()| (kept, Workspace::open(&dir, quota), dir))
         });
         let failed = |error: &dyn std::error::Error| {
             refused(RefusalCode::Internal, format!("cannot prepare the workspace: {error}"))
         };
-        let (kept, workspace) = prepared.await.map_err(|e| failed(&e))?.map_err(|e| failed(&e))?;
+        let (kept, workspace, dir) = prepared.await.map_err(|e| failed(&e))?.map_err(|e| failed(&e))?;
         let workspace = workspace.map_err(|e| failed(&e))?;
         let size = start.size.map_or(Size::DEFAULT, |(cols, rows)| Size::clamped(cols, rows));
         let terminal = match kept.filter(|_| start.restart) {
@@ -213,6 +213,17 @@ impl Agents {
         let stopping = Arc::new(Mutex::new(None));
         {
             let mut entries = self.entries();
+            // Asked again under the lock: a drain cordons first and then takes the lock, so what gets in here
+            // is seen by it.
+            if self.cordoned.load(Ordering::SeqCst) {
+                if start.restart {
+                    let kept = shared.terminal().keep();
+                    if let Err(error) = persist::keep(&dir, &kept) {
+                        tracing::warn!(%error, "the screen is not kept");
+                    }
+                }
+                return Err(refused(RefusalCode::Cordoned, "the host takes no more agents"));
+            }
             if let Some(other) = entries.get(&start.agent)
                 && !other.shared.live().borrow().is_over()
             {
@@ -261,6 +272,12 @@ impl Agents {
             if let Err(refusal) = begun {
                 // Ended before anybody can ask again, so that the answer is never ahead of the state.
                 let _ = task.await;
+                let asked = *stopping.lock().unwrap_or_else(PoisonError::into_inner);
+                let refusal = match asked {
+                    // Not its fault: the API places it again, here or elsewhere.
+                    Some(Stopping { release: true, .. }) => refused(RefusalCode::Cordoned, "the host stops"),
+                    _ => refusal,
+                };
                 agents.never_started(&shared, &refusal, restart).await;
                 drop(slot);
                 let _ = started.send(Err(refusal));
@@ -271,7 +288,12 @@ impl Agents {
                 let detail = "the host panicked while it ran the agent".to_owned();
                 Some(Ending { status: Status::Failed, reason: StatusReason::GuestTrap, detail })
             });
-            agents.ended(&shared, &stopping, ending).await;
+            let over = AssertUnwindSafe(agents.ended(&shared, &stopping, ending)).catch_unwind().await;
+            if over.is_err() {
+                // Whoever waits for its end must not wait for ever.
+                let detail = Some("the host panicked while it ended the agent".to_owned());
+                shared.set_live(Live { status: Status::Failed, reason: None, detail, moved: false });
+            }
             drop(slot);
         };
         self.tasks.spawn(supervise.instrument(span));
@@ -281,11 +303,20 @@ impl Agents {
         tracing::warn!(code = ?refusal.code, detail = %refusal.detail, "agent did not start");
         shared.mailbox.close();
         let detail = Some(refusal.detail.clone());
-        shared.set_live(Live { status: Status::Failed, reason: None, detail, moved: false });
+        // Until it is over nothing else starts under this id, so what is removed here is its own.
         if !restart {
             self.purge(shared.id).await;
         }
-        self.entries().remove(&shared.id);
+        self.forget(shared);
+        shared.set_live(Live { status: Status::Failed, reason: None, detail, moved: false });
+    }
+
+    /// Removes an agent's entry, unless a newer one has taken its place.
+    fn forget(&self, shared: &Shared) {
+        let mut entries = self.entries();
+        if entries.get(&shared.id).is_some_and(|entry| std::ptr::eq(&*entry.shared, shared)) {
+            entries.remove(&shared.id);
+        }
     }
 
     async fn ended(&self, shared: &Shared, stopping: &Mutex<Option<Stopping>>, ending: Option<Ending>) {
@@ -342,7 +373,7 @@ impl Agents {
             }
             Some((shared, stopping)) => {
                 self.end(&shared, &stopping, Stopping { reason, release: false }, grace).await;
-                self.entries().remove(&id);
+                self.forget(&shared);
                 Reply::Stopped {}
             }
         };
@@ -391,12 +422,10 @@ impl Agents {
     }
 
     /// Ends agents that belong to somebody else now, keeping nothing.
-    pub(crate) async fn drop_agents(&self, ids: &[AgentId]) {
-        for id in ids {
-            let epoch = self.get(*id).map(|shared| shared.epoch);
-            if let Some(epoch) = epoch {
-                self.stop(*id, epoch, StatusReason::HostLost, Duration::ZERO, false).await;
-            }
+    pub(crate) async fn drop_agents(&self, placements: &[(AgentId, u64)]) {
+        for (id, epoch) in placements {
+            // A placement that came meanwhile has another epoch, and stays.
+            self.stop(*id, *epoch, StatusReason::HostLost, Duration::ZERO, false).await;
         }
     }
 }

@@ -14,8 +14,11 @@ pub mod agent {
         path: "../wit/agent",
         world: "agent",
         imports: {
-            // Parsing output costs: a long write yields to other agents between pieces.
+            // Work in the host counts as the guest's: when a slice of it is used up, others go first.
             "openclaw:agent/terminal.write": async | trappable,
+            "openclaw:agent/log.write": async | trappable,
+            "openclaw:agent/operations.submit": async | trappable,
+            "openclaw:agent/operations.cancel": async | trappable,
             default: trappable,
         },
         exports: { default: async },

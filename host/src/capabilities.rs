@@ -5,7 +5,8 @@
 //! | `openclaw:agent/operations` | `operations.rs` | each operation by its own rules |
 //! | `openclaw:agent/terminal` | `terminal.rs` | always |
 //! | `openclaw:agent/log` | `log.rs` | always |
-//! | `wasi:cli`, `wasi:clocks`, `wasi:io`, `wasi:random` | `wasi.rs` | always, for language runtimes |
+//! | `wasi:cli`, `wasi:clocks`, `wasi:io` | `wasi.rs` | always, for language runtimes |
+//! | `wasi:random` | `random.rs` | always, charged by the byte |
 //! | `wasi:filesystem` | `../workspace/` | `/work` alone, within its quota |
 //!
 //! Sockets are not linked at all: a component that imports them is refused as an image.
@@ -16,6 +17,7 @@ use crate::agent::state::AgentState;
 
 mod log;
 mod operations;
+mod random;
 mod terminal;
 pub(crate) mod wasi;
 
@@ -30,6 +32,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<AgentState>> {
 
     let mut linker = Linker::new(engine);
     wasi::link(&mut linker)?;
+    random::link(&mut linker)?;
     crate::workspace::add_to_linker(&mut linker, AgentState::workspace)?;
     contract::types::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     contract::operations::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;

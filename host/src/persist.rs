@@ -1,7 +1,8 @@
 //! An agent's directory on this host: its workspace, and the screen a planned stop left.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::Path,
 };
@@ -19,7 +20,9 @@ pub(crate) fn create(dir: &Path) -> io::Result<()> {
 pub(crate) fn keep(dir: &Path, kept: &Kept) -> io::Result<()> {
     let temporary = dir.join("screen.tmp");
     let file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-    serde_json::to_writer(io::BufWriter::new(&file), kept)?;
+    let mut writer = io::BufWriter::new(&file);
+    serde_json::to_writer(&mut writer, kept)?;
+    writer.flush()?;
     file.sync_all()?;
     fs::rename(temporary, dir.join(SCREEN))
 }

@@ -7,4 +7,5 @@ pub(crate) mod attachment;
 pub(crate) mod boundary;
 pub(crate) mod inputs;
 pub(crate) mod log;
+mod screen;
 pub(crate) mod session;

@@ -29,8 +29,10 @@ pub const WINDOW_BYTES: u64 = 256 * 1024;
 pub const MAX_INPUT_SESSIONS: usize = 64;
 /// Longest name of an input session, bytes.
 pub const MAX_INPUT_SESSION_BYTES: usize = 64;
-/// Smallest and largest terminal side, cells.
-pub const SIDE: std::ops::RangeInclusive<u16> = 1..=500;
+/// Narrowest and widest terminal, cells. A wide character needs two.
+pub const COLS: std::ops::RangeInclusive<u16> = 2..=500;
+/// Lowest and highest terminal, cells; with [`COLS`] the bound of what clearing a screen costs.
+pub const ROWS: std::ops::RangeInclusive<u16> = 1..=200;
 /// The server pings this often, seconds.
 pub const PING_SECONDS: u64 = 20;
 /// Silence after which a socket is dead, seconds.

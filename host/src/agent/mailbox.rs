@@ -39,6 +39,8 @@ pub(crate) enum Item {
 struct Queue {
     items: VecDeque<Item>,
     input_bytes: usize,
+    /// A turn waits already: one answers any number of `again`.
+    turn: bool,
     closed: bool,
 }
 
@@ -121,9 +123,11 @@ impl Mailbox {
         self.push(Item::Completed(completion));
     }
 
-    /// Behind everything that is queued now.
+    /// Behind everything that is queued now, unless one waits already.
     pub(crate) fn turn(&self) {
-        self.push(Item::Turn);
+        if !std::mem::replace(&mut self.queue().turn, true) {
+            self.push(Item::Turn);
+        }
     }
 
     /// Before everything that is queued: the grace has begun.
@@ -158,6 +162,9 @@ impl Mailbox {
             return Poll::Ready(None);
         }
         let Some(item) = queue.items.pop_front() else { return Poll::Pending };
+        if matches!(item, Item::Turn) {
+            queue.turn = false;
+        }
         if let Item::Input { bytes, .. } = &item {
             queue.input_bytes -= bytes.len();
             drop(queue);
@@ -202,6 +209,7 @@ mod tests {
     async fn only_the_newest_size_waits_and_a_turn_goes_behind() {
         let mailbox = Mailbox::default();
         mailbox.resize(wit::Size { cols: 1, rows: 1 });
+        mailbox.turn();
         mailbox.turn();
         mailbox.resize(wit::Size { cols: 2, rows: 2 });
         mailbox.stop(wit::Stop { reason: wit::StopReason::HostDrain, grace_ms: 1 });

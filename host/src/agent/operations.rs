@@ -16,7 +16,8 @@ const MAX_SLEEP: Duration = Duration::from_secs(365 * 24 * 3600);
 #[derive(Debug, Default)]
 pub(crate) struct Operations {
     next: u64,
-    running: BTreeMap<u64, AbortHandle>,
+    /// `None` once it was cancelled: its completion is in the mailbox.
+    running: BTreeMap<u64, Option<AbortHandle>>,
 }
 
 fn refusal(code: wit::RefusalCode, reason: impl Into<String>) -> wit::Refusal {
@@ -59,14 +60,15 @@ impl Operations {
             tokio::time::sleep(duration.min(MAX_SLEEP)).await;
             agent.mailbox.completed(wit::Completion { op, outcome: wit::Outcome::Done(wit::Output::Slept) });
         });
-        self.running.insert(op, timer.abort_handle());
+        self.running.insert(op, Some(timer.abort_handle()));
         op
     }
 
     /// Cancels an operation; it completes as cancelled. One that completed stays completed.
     pub(crate) fn cancel(&mut self, agent: &Shared, op: u64) {
-        // It stays in flight until a completion is delivered: the first in the mailbox counts.
-        if let Some(handle) = self.running.get(&op) {
+        // It stays in flight until a completion is delivered: the first in the mailbox counts, and a second
+        // cancel adds none.
+        if let Some(handle) = self.running.get_mut(&op).and_then(Option::take) {
             handle.abort();
             let outcome = wit::Outcome::Cancelled("cancelled by the agent".to_owned());
             agent.mailbox.completed(wit::Completion { op, outcome });
@@ -81,7 +83,7 @@ impl Operations {
 
 impl Drop for Operations {
     fn drop(&mut self) {
-        for handle in self.running.values() {
+        for handle in self.running.values().flatten() {
             handle.abort();
         }
     }
@@ -147,8 +149,12 @@ mod tests {
         let mut operations = Operations::default();
         let op = operations.submit(&agent, wit::Operation::Sleep(1000)).unwrap();
         operations.cancel(&agent, op);
+        // Again and again: one completion.
+        operations.cancel(&agent, op);
         let Some(Item::Completed(completion)) = agent.mailbox.next().await else { panic!("no completion") };
         assert!(matches!(completion.outcome, wit::Outcome::Cancelled(_)));
+        agent.mailbox.turn();
+        assert!(matches!(agent.mailbox.next().await, Some(Item::Turn)));
     }
 
     #[tokio::test]

@@ -13,7 +13,7 @@ const CALL_FUEL: u64 = 5_000;
 const BYTE_FUEL: u64 = 10;
 
 impl Host for AgentState {
-    fn write(
+    async fn write(
         &mut self,
         level: WitLevel,
         message: String,
@@ -30,6 +30,7 @@ impl Host for AgentState {
             WitLevel::Error => Level::Error,
         };
         self.shared.note(level, Source::Agent, message, fields);
+        self.end_turn_if_spent().await;
         Ok(())
     }
 }

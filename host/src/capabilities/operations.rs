@@ -12,7 +12,7 @@ use crate::{
 const CALL_FUEL: u64 = 5_000;
 
 impl Host for AgentState {
-    fn submit(&mut self, op: Operation) -> wasmtime::Result<Result<u64, Refusal>> {
+    async fn submit(&mut self, op: Operation) -> wasmtime::Result<Result<u64, Refusal>> {
         self.debt += CALL_FUEL;
         let submitted = self.operations.submit(&self.shared, op);
         if let Err(refusal) = &submitted {
@@ -20,12 +20,14 @@ impl Host for AgentState {
             let message = format!("operation refused: {}", refusal.reason);
             self.shared.note(wire::log::Level::Warn, wire::log::Source::Host, message, fields);
         }
+        self.end_turn_if_spent().await;
         Ok(submitted)
     }
 
-    fn cancel(&mut self, id: u64) -> wasmtime::Result<()> {
+    async fn cancel(&mut self, id: u64) -> wasmtime::Result<()> {
         self.debt += CALL_FUEL;
         self.operations.cancel(&self.shared, id);
+        self.end_turn_if_spent().await;
         Ok(())
     }
 }

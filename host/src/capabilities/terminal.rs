@@ -1,6 +1,6 @@
 //! `openclaw:agent/terminal`.
 
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, time::Instant};
 
 use crate::{
     agent::{driver::SLICE_FUEL, state::AgentState},
@@ -8,13 +8,12 @@ use crate::{
         terminal::Host,
         types::{Refusal, RefusalCode, Size},
     },
+    terminal::log::PIECE_BYTES,
 };
 
 /// Most bytes of one call, as the contract says.
 const MAX_WRITE_BYTES: usize = 64 * 1024;
-/// Bytes appended at a time; the agent's turn may end between two pieces.
-const PIECE_BYTES: usize = 4 * 1024;
-/// Fuel of a byte: storing it and, later, parsing it for the screen.
+/// Least fuel of a byte: storing it and, later, parsing it for the screen.
 const BYTE_FUEL: u64 = 20;
 /// Fuel of a call.
 const CALL_FUEL: u64 = 1_000;
@@ -27,8 +26,11 @@ impl Host for AgentState {
         }
         self.debt += CALL_FUEL;
         for piece in bytes.chunks(PIECE_BYTES) {
+            let begun = Instant::now();
             self.shared.output(piece);
-            self.debt += piece.len() as u64 * BYTE_FUEL;
+            // A nanosecond is a unit of fuel: some bytes are dearer than others.
+            let took = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            self.debt = self.debt.saturating_add(took.max(piece.len() as u64 * BYTE_FUEL));
             self.end_turn_if_spent().await;
         }
         Ok(Ok(()))

@@ -1,9 +1,13 @@
-//! WASI 0.2 for language runtimes: clocks, random, environment and stdio.
+//! WASI 0.2 for language runtimes: clocks, environment and stdio.
 //!
 //! Standard input is at its end (input comes as events), standard output is the terminal and
 //! standard error the log. Sockets are not linked.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
 
 use bytes::Bytes;
 use wasmtime::component::Linker;
@@ -20,10 +24,8 @@ use wasmtime_wasi::{
 use wasmtime_wasi_io::streams::OutputStream;
 use wire::log::{Level, Source};
 
-use crate::agent::{Shared, state::AgentState};
+use crate::agent::{Shared, driver::SLICE_FUEL, state::AgentState};
 
-/// Most random bytes of one call.
-const MAX_RANDOM_BYTES: u64 = 1 << 20;
 /// Bytes of standard output or error taken in one write.
 const MAX_WRITE_BYTES: usize = 16 * 1024;
 /// Longest unfinished line of standard error.
@@ -34,8 +36,6 @@ pub(crate) fn link(linker: &mut Linker<AgentState>) -> wasmtime::Result<()> {
     wasmtime_wasi_io::add_to_linker_async(linker)?;
     clocks::wall_clock::add_to_linker::<_, WasiClocks>(linker, AgentState::clocks)?;
     clocks::monotonic_clock::add_to_linker::<_, WasiClocks>(linker, AgentState::clocks)?;
-    random::random::add_to_linker::<_, WasiRandom>(linker, |state| state.ctx().ctx.random())?;
-    random::insecure::add_to_linker::<_, WasiRandom>(linker, |state| state.ctx().ctx.random())?;
     random::insecure_seed::add_to_linker::<_, WasiRandom>(linker, |state| state.ctx().ctx.random())?;
     cli::exit::add_to_linker::<_, WasiCli>(linker, AgentState::cli)?;
     cli::environment::add_to_linker::<_, WasiCli>(linker, AgentState::cli)?;
@@ -60,7 +60,6 @@ pub(crate) fn context(shared: &Arc<Shared>, env: &BTreeMap<String, String>) -> W
         .arg("agent")
         .stdout(Stdio { shared: shared.clone(), error: false })
         .stderr(Stdio { shared: shared.clone(), error: true })
-        .max_random_size(MAX_RANDOM_BYTES)
         .allow_tcp(false)
         .allow_udp(false)
         .build()
@@ -80,7 +79,7 @@ impl IsTerminal for Stdio {
 
 impl StdoutStream for Stdio {
     fn p2_stream(&self) -> Box<dyn OutputStream> {
-        Box::new(Stream { shared: self.shared.clone(), line: self.error.then(Vec::new) })
+        Box::new(Stream { shared: self.shared.clone(), line: self.error.then(Vec::new), spent: 0 })
     }
 
     fn async_stream(&self) -> Box<dyn tokio::io::AsyncWrite + Send + Sync> {
@@ -93,15 +92,23 @@ struct Stream {
     shared: Arc<Shared>,
     /// The unfinished line, for standard error.
     line: Option<Vec<u8>>,
+    /// Nanoseconds, which are fuel, since it last ended a slice.
+    spent: u64,
 }
 
 #[wasmtime_wasi::async_trait]
 impl Pollable for Stream {
-    async fn ready(&mut self) {}
+    async fn ready(&mut self) {
+        if self.spent >= SLICE_FUEL {
+            self.spent = 0;
+            crate::executor::end_slice().await;
+        }
+    }
 }
 
 impl OutputStream for Stream {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        let begun = Instant::now();
         match &mut self.line {
             // As a terminal does in its usual mode (ONLCR): a newline also returns to the margin.
             None => self.shared.output(&with_returns(&bytes)),
@@ -116,6 +123,9 @@ impl OutputStream for Stream {
                 }
             }
         }
+        let took = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.spent = self.spent.saturating_add(took);
+        self.shared.meters.stdio.fetch_add(took, Ordering::Relaxed);
         Ok(())
     }
 
@@ -124,7 +134,8 @@ impl OutputStream for Stream {
     }
 
     fn check_write(&mut self) -> StreamResult<usize> {
-        Ok(MAX_WRITE_BYTES)
+        // Nothing until `ready` has let others go first.
+        Ok(if self.spent < SLICE_FUEL { MAX_WRITE_BYTES } else { 0 })
     }
 }
 

@@ -181,6 +181,11 @@ impl Attachment {
         }
     }
 
+    /// Gives all credit back: for the last bytes of a stream that has ended.
+    pub(crate) fn forgive(&mut self) {
+        self.acked = self.next;
+    }
+
     /// The next thing to send; `None` when there is nothing, or no credit for it.
     pub(crate) fn next(&mut self, stream: &mut impl Stream) -> Option<Out> {
         if let Some(out) = self.queued.pop_front() {

@@ -5,15 +5,18 @@
 
 use std::{collections::VecDeque, num::NonZeroU16};
 
-use wire::terminal::SIDE;
+use wire::terminal::{COLS, ROWS};
 
-use super::boundary::safe_len;
+use super::{boundary::safe_len, screen::Screen};
 
 /// Output kept for clients that come back at an offset; older bytes are dropped, and such a client
 /// gets a snapshot instead.
 pub(crate) const TAIL_BYTES: usize = 256 * 1024;
-/// Unparsed output beyond which the screen catches up, so that no single snapshot parses for long.
-const PARSE_BEHIND_BYTES: usize = 8 * 1024;
+/// Unparsed output beyond which the screen catches up, so that no single snapshot parses for long: a
+/// hostile byte can cost a hundred thousand times what a letter does (clearing a large screen).
+const PARSE_BEHIND_BYTES: usize = 1024;
+/// Most bytes to append in one go: the lock is held and the screen parses for no longer than that.
+pub(crate) const PIECE_BYTES: usize = 256;
 /// Longest snapshot; a screen of 500 by 500 cells with colours in each stays far below.
 pub(crate) const MAX_SNAPSHOT_BYTES: usize = 8 << 20;
 
@@ -28,10 +31,10 @@ impl Size {
     /// What a terminal has before anybody looks.
     pub(crate) const DEFAULT: Self = Self { cols: 80, rows: 24 };
 
-    /// Both sides brought into [`SIDE`].
+    /// Both sides brought into [`COLS`] and [`ROWS`].
     pub(crate) fn clamped(cols: u16, rows: u16) -> Self {
-        let side = |n: u16| n.clamp(*SIDE.start(), *SIDE.end());
-        Self { cols: side(cols), rows: side(rows) }
+        let into = |n: u16, range: std::ops::RangeInclusive<u16>| n.clamp(*range.start(), *range.end());
+        Self { cols: into(cols, COLS), rows: into(rows, ROWS) }
     }
 
     fn non_zero(self) -> (NonZeroU16, NonZeroU16) {
@@ -71,7 +74,7 @@ pub(crate) struct TerminalLog {
     /// Offset of the first byte the screen has not seen.
     parsed: u64,
     tail: VecDeque<u8>,
-    screen: Option<Box<vt100::Parser>>,
+    screen: Option<Screen>,
     size: Size,
 }
 
@@ -130,12 +133,13 @@ impl TerminalLog {
         self.size
     }
 
-    /// Appends output. Costs time in proportion to `bytes`: callers pass a few KiB at a time.
+    /// Appends output, at most [`PIECE_BYTES`] of it.
     pub(crate) fn append(&mut self, bytes: &[u8]) {
         self.head += bytes.len() as u64;
         self.tail.extend(bytes);
+        // Twice what came, so that it never falls behind for good.
         if self.unparsed() > PARSE_BEHIND_BYTES {
-            self.catch_up(self.unparsed());
+            self.catch_up(self.unparsed().min(2 * bytes.len()));
         }
         let excess = self.tail.len().saturating_sub(TAIL_BYTES);
         if excess > 0 {
@@ -153,7 +157,7 @@ impl TerminalLog {
         self.size = size;
         if let Some(screen) = &mut self.screen {
             let (rows, cols) = size.non_zero();
-            screen.set_size(rows, cols);
+            screen.resize(rows, cols);
         }
         true
     }
@@ -179,12 +183,7 @@ impl TerminalLog {
             safe_len(&slice[..unparsed.min(slice.len())])
         };
         self.catch_up(safe);
-        let screen = self.screen_mut().screen();
-        let mut text = String::new();
-        if screen.alternate_screen() {
-            text.push_str("\x1b[?1049h");
-        }
-        text.push_str(&screen.state_formatted());
+        let mut text = self.screen_mut().draw();
         text.truncate(text.floor_char_boundary(MAX_SNAPSHOT_BYTES));
         (self.parsed, text)
     }
@@ -205,7 +204,7 @@ impl TerminalLog {
         }
         let skip = self.tail.len() - self.unparsed();
         let (rows, cols) = self.size.non_zero();
-        let screen = self.screen.get_or_insert_with(|| Box::new(vt100::Parser::new(rows, cols, 0)));
+        let screen = self.screen.get_or_insert_with(|| Screen::new(rows, cols));
         let (front, back) = self.tail.as_slices();
         let from_front = &front[skip.min(front.len())..(skip + count).min(front.len())];
         screen.process(from_front);
@@ -214,9 +213,9 @@ impl TerminalLog {
         self.parsed += count as u64;
     }
 
-    fn screen_mut(&mut self) -> &mut vt100::Parser {
+    fn screen_mut(&mut self) -> &mut Screen {
         let (rows, cols) = self.size.non_zero();
-        self.screen.get_or_insert_with(|| Box::new(vt100::Parser::new(rows, cols, 0)))
+        self.screen.get_or_insert_with(|| Screen::new(rows, cols))
     }
 }
 

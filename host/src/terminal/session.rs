@@ -35,6 +35,8 @@ use crate::agent::{Live, Shared};
 const BURST_FRAMES: usize = 32;
 /// The types of [`ClientControl`]: others are ignored, so that a newer client can talk to this server.
 const KNOWN_TYPES: [&str; 4] = ["attach", "ack", "resize", "ping"];
+/// How long a client may take to see why it is closed.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
 /// Ctrl-C.
 const INTERRUPT: u8 = 3;
 /// After which a client of a moved agent tries again.
@@ -80,15 +82,23 @@ pub(crate) async fn run(socket: WebSocket, agent: Arc<Shared>, role: Role) {
         acknowledged: 0,
         size: None,
     };
-    let _present = Present::enter(&session.agent, role, id);
+    let present = Present::enter(&session.agent, role, id);
     let end = session.serve(&mut tx, &mut rx).await;
     if let Some(name) = &session.input_session {
         session.agent.inputs().detach(name);
     }
+    drop(present);
     if let End::Close(code, reason) = end {
         let frame = CloseFrame { code, reason: reason.into() };
         // The client may be gone already; there is nobody else to tell.
-        let _ = tokio::time::timeout(Duration::from_secs(5), tx.send(Message::Close(Some(frame)))).await;
+        // What it sent is read to its end: closing over unread bytes would reset the connection and could
+        // lose the frame.
+        let _ = tokio::time::timeout(CLOSE_PATIENCE, async {
+            if tx.send(Message::Close(Some(frame))).await.is_ok() {
+                while let Some(Ok(_)) = rx.next().await {}
+            }
+        })
+        .await;
     }
 }
 
@@ -248,6 +258,9 @@ impl Session {
     /// The agent is over: the rest of its output, then why.
     async fn finish(&mut self, tx: &mut SplitSink<WebSocket, Message>, last: Live) -> End {
         for _ in 0..WINDOW_BYTES / 1024 {
+            // Nobody acknowledges any more; what is left is bounded by what is kept.
+            self.terminal.forgive();
+            self.log.forgive();
             match self.flush(tx).await {
                 Ok(true) => {}
                 Ok(false) => break,
