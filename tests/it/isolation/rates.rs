@@ -55,6 +55,16 @@ async fn a_flood_of_output_slows_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_standard_output_slows_nobody() {
+    assert_harmless("stdout-flood").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_costly_sequences_slows_nobody() {
+    assert_harmless("screen-flood").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_of_log_entries_slows_nobody() {
     assert_harmless("log-flood").await;
 }

@@ -63,6 +63,23 @@ pub(crate) fn log_flood() {
     }
 }
 
+/// Through WASI instead of our own imports.
+pub(crate) fn stdout_flood() {
+    loop {
+        // A refusal stops nobody who means harm.
+        let _ = black_box(writeln!(std::io::stdout(), "{}", "flood ".repeat(100)));
+        let _ = black_box(writeln!(std::io::stderr(), "{}", "flood ".repeat(100)));
+    }
+}
+
+/// A few bytes each that ask the screen for as much work as it can be asked for.
+pub(crate) fn screen_flood() {
+    let costly = b"x\x1b[65535b\x1b[2J\x1b[500S\x1b[999L".repeat(1_000);
+    loop {
+        let _ = black_box(agent::terminal::write(&costly));
+    }
+}
+
 pub(crate) fn trap() {
     panic!("as the configuration asked");
 }

@@ -17,6 +17,8 @@ pub(crate) enum Attack {
     Flood,
     /// Writes to the log for ever.
     LogFlood,
+    StdoutFlood,
+    ScreenFlood,
     /// Panics.
     Trap,
     /// The same inside the start event.
@@ -59,6 +61,8 @@ impl Config {
             "memory-touch" => Attack::MemoryTouch,
             "flood" => Attack::Flood,
             "log-flood" => Attack::LogFlood,
+            "stdout-flood" => Attack::StdoutFlood,
+            "screen-flood" => Attack::ScreenFlood,
             "trap" => Attack::Trap,
             "start-trap" => Attack::StartTrap,
             "stack" => Attack::Stack,

@@ -33,6 +33,8 @@ async fn attack(attack: Attack) {
         Attack::MemoryTouch => attacks::memory(true),
         Attack::Flood => attacks::flood(),
         Attack::LogFlood => attacks::log_flood(),
+        Attack::StdoutFlood => attacks::stdout_flood(),
+        Attack::ScreenFlood => attacks::screen_flood(),
         Attack::Trap | Attack::StartTrap => attacks::trap(),
         Attack::Stack => attacks::stack(),
         Attack::Operations => attacks::operations().await,
