@@ -32,14 +32,19 @@ pub(crate) async fn run(args: Host, out: Output) -> Result<(), Failure> {
     let serving = async {
         let stopped =
             |error: host::ServeError| Failure::Stopped { what: "the host", source: Some(error.into()) };
-        host.serve(listener, stop).await.map_err(stopped)
+        host.serve(listener, stop.clone()).await.map_err(stopped)
     };
     tokio::pin!(serving);
-    tokio::select! {
+    let announced = tokio::select! {
         served = &mut serving => return served,
-        announced = announce => announced?,
+        announced = announce => announced,
+    };
+    if announced.is_err() {
+        // It drains like one that is told to: it may have been given agents already.
+        stop.cancel();
     }
-    serving.await
+    let served = serving.await;
+    announced.and(served)
 }
 
 /// Prints a host's credential.

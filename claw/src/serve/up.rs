@@ -100,19 +100,18 @@ pub(crate) async fn run(args: Up, around: &Surroundings, out: Output) -> Result<
         failure = cloud.broken() => Err(failure),
         () = stop.cancelled() => Ok(None),
     };
-    let served = match prepared {
-        Ok(Some(ready)) => {
-            let _file = UrlFile::write(&data, &url)?;
-            ready.announce(out)?;
-            if args.open {
-                let address = ready.terminal.unwrap_or(ready.console);
-                tokio::spawn(banner::open(address));
-            }
-            cloud.until(&stop).await
+    // Whatever fails in here, the cloud is stopped in order: agents that run come to rest.
+    let served = async {
+        let Some(ready) = prepared? else { return Ok(()) };
+        let _file = UrlFile::write(&data, &url)?;
+        ready.announce(out)?;
+        if args.open {
+            let address = ready.terminal.unwrap_or(ready.console);
+            tokio::spawn(banner::open(address));
         }
-        Ok(None) => Ok(()),
-        Err(failure) => Err(failure),
-    };
+        cloud.until(&stop).await
+    }
+    .await;
     let stopped = cloud.stop().await;
     served.and(stopped)
 }
