@@ -39,6 +39,9 @@ use crate::{
 /// How long a refused client may take to take note.
 const PARTING: std::time::Duration = std::time::Duration::from_secs(5);
 
+/// Largest message a refused client may send before it takes note, bytes.
+const MAX_PARTING_BYTES: usize = 32 * 1024;
+
 /// What a client with a token wants to be.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -199,6 +202,7 @@ async fn refuse(app: &Arc<App>, parts: &mut Parts, refusal: Error) -> Result<Res
     tracing::info!(code = ?refusal.code, detail = refusal.detail.as_deref(), "socket refused");
     let problem = refusal.problem(edge::current_id().as_deref().unwrap_or_default());
     let sockets = app.sockets.clone();
+    let upgrade = upgrade.max_message_size(MAX_PARTING_BYTES).max_frame_size(MAX_PARTING_BYTES);
     Ok(upgrade.protocols([PROTOCOL]).on_upgrade(async move |mut socket: WebSocket| {
         let _counted = sockets.token();
         let code = close_code(refusal.code);
