@@ -174,6 +174,14 @@ impl Fleet {
         Some(To { id, address: host.address.clone() })
     }
 
+    /// Whether [`Self::choose`] would find a host.
+    pub(crate) fn has_room(&self, image: &Digest, home: Option<HostId>) -> bool {
+        let known = self.lock();
+        let mut eligible = known.values().filter(|k| k.present && home.is_none_or(|home| home == k.host.id));
+        let need = Need { image, avoid: &[] };
+        eligible.any(|k| HostView { host: &k.host, in_flight: 0 }.fits(need))
+    }
+
     /// Notes that an agent has left a host.
     pub(crate) fn left(&self, id: HostId) {
         if let Some(known) = self.lock().get_mut(&id) {

@@ -29,7 +29,7 @@ pub struct Need<'a> {
 }
 
 impl HostView<'_> {
-    fn fits(&self, need: Need<'_>) -> bool {
+    pub(crate) fn fits(&self, need: Need<'_>) -> bool {
         self.host.state == HostState::Active
             && self.taken() < self.host.capacity
             && !need.avoid.contains(&self.host.id)

@@ -5,12 +5,12 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio::{
-    sync::{Semaphore, mpsc},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     time::MissedTickBehavior,
 };
-use wire::agent::Status;
+use wire::{AgentId, agent::Status};
 
-use crate::{app::App, edge::Chain, error::Error};
+use crate::{app::App, domain::agent::Agent, edge::Chain, error::Error};
 
 /// Events that may wait; beyond that the next tick sees to everything.
 pub(crate) const QUEUE: usize = 64;
@@ -18,6 +18,8 @@ pub(crate) const QUEUE: usize = 64;
 const PLACING: usize = 32;
 /// Rows looked at in one round; the next round goes on.
 const BATCH: usize = 256;
+/// Batches of agents that wait looked at in one round.
+const PAGES: usize = 8;
 /// What has expired is forgotten every so many ticks.
 const FORGET_EVERY: u64 = 60;
 
@@ -34,19 +36,20 @@ pub(crate) async fn run(app: Arc<App>, mut events: mpsc::Receiver<Event>, tick: 
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut ticks = 0_u64;
     let slots = Arc::new(Semaphore::new(PLACING));
+    let mut after = None;
     loop {
         tokio::select! {
             () = app.stop.cancelled() => return,
             _ = timer.tick() => {
                 report("lost hosts", bury(&app).await);
                 report("overdue agents", sweep(&app).await);
-                report("pending agents", place(&app, &slots).await);
+                report("pending agents", place(&app, &slots, &mut after).await);
                 if ticks.is_multiple_of(FORGET_EVERY) {
                     report("expired rows", forget(&app).await);
                 }
                 ticks += 1;
             }
-            Some(Event::Room) = events.recv() => report("pending agents", place(&app, &slots).await),
+            Some(Event::Room) = events.recv() => report("pending agents", place(&app, &slots, &mut after).await),
         }
     }
 }
@@ -76,25 +79,44 @@ async fn sweep(app: &Arc<App>) -> Result<(), Error> {
 }
 
 /// Tries to place what is pending. Tasks do it, so that a slow host holds up nobody but itself.
-async fn place(app: &Arc<App>, slots: &Arc<Semaphore>) -> Result<(), Error> {
+///
+/// A round goes on `after` the agent that the last one ended with, and takes no slot for an agent that no
+/// host could have now: the oldest do not keep the younger from their turn.
+async fn place(app: &Arc<App>, slots: &Arc<Semaphore>, after: &mut Option<AgentId>) -> Result<(), Error> {
     // Without a host there is nothing to try, and the agents' time does not run.
     if !app.fleet.any_active() {
         return Ok(());
     }
-    for agent in app.store.pending(BATCH).await? {
-        let Ok(slot) = slots.clone().try_acquire_owned() else { break };
-        let Some(claim) = app.try_claim(agent.id) else { continue };
-        let task = app.clone();
-        app.tasks.spawn(async move {
-            let placed = task.clone().place(agent, claim, None).await;
-            drop(slot);
-            // Only progress asks for another round: what finds no room waits for the next tick.
-            if placed.is_some_and(|agent| agent.status != Status::Pending) {
-                task.tell(Event::Room);
+    for _ in 0..PAGES {
+        let page = app.store.pending(*after, BATCH).await?;
+        let is_last = page.len() < BATCH;
+        for agent in page {
+            let id = agent.id;
+            if !app.waits(&agent) {
+                let Ok(slot) = slots.clone().try_acquire_owned() else { return Ok(()) };
+                place_one(app, agent, slot);
             }
-        });
+            *after = Some(id);
+        }
+        if is_last {
+            *after = None;
+            return Ok(());
+        }
     }
     Ok(())
+}
+
+fn place_one(app: &Arc<App>, agent: Agent, slot: OwnedSemaphorePermit) {
+    let Some(claim) = app.try_claim(agent.id) else { return };
+    let task = app.clone();
+    app.tasks.spawn(async move {
+        let placed = task.clone().place(agent, claim, None).await;
+        drop(slot);
+        // Only progress asks for another round: what finds no room waits for the next tick.
+        if placed.is_some_and(|agent| agent.status != Status::Pending) {
+            task.tell(Event::Room);
+        }
+    });
 }
 
 async fn forget(app: &Arc<App>) -> Result<(), Error> {

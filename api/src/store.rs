@@ -130,8 +130,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     async fn agents_on_host(&self, host: HostId) -> Result<Vec<Agent>, StoreError>;
     /// Agents whose deadline or lifetime is past, at most `limit`, most overdue first.
     async fn overdue(&self, now: Timestamp, limit: usize) -> Result<Vec<Agent>, StoreError>;
-    /// Agents that are `pending` and wanted running, oldest first, at most `limit`.
-    async fn pending(&self, limit: usize) -> Result<Vec<Agent>, StoreError>;
+    /// Agents that are `pending` and wanted running, oldest first, those after `after` (exclusive), at
+    /// most `limit`.
+    async fn pending(&self, after: Option<AgentId>, limit: usize) -> Result<Vec<Agent>, StoreError>;
 
     /// Inserts or supersedes a host's row: a new incarnation wins, with its `seq` at 0 and state active.
     async fn register_host(&self, host: Host) -> Result<(), StoreError>;

@@ -247,6 +247,11 @@ impl App {
         }
     }
 
+    /// Whether an agent can only wait: no host could have it now, and its row says so already.
+    pub(crate) fn waits(&self, agent: &Agent) -> bool {
+        !self.fleet.has_room(&agent.spec.digest, agent.host) && self.waiting(agent).is_none()
+    }
+
     /// What the row of an agent that found no room has to say, unless it says so already. Its time runs
     /// only while a host is there to try: agents that wait for theirs to come back are not given up.
     pub(super) fn waiting(&self, agent: &Agent) -> Option<Patch> {

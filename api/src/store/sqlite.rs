@@ -183,8 +183,8 @@ impl Store for SqliteStore {
         self.read(move |db| agents::overdue(db, now, limit)).await
     }
 
-    async fn pending(&self, limit: usize) -> Result<Vec<Agent>, StoreError> {
-        self.read(move |db| agents::pending(db, limit)).await
+    async fn pending(&self, after: Option<AgentId>, limit: usize) -> Result<Vec<Agent>, StoreError> {
+        self.read(move |db| agents::pending(db, after, limit)).await
     }
 
     async fn register_host(&self, host: Host) -> Result<(), StoreError> {

@@ -119,3 +119,24 @@ async fn what_a_dead_host_had_is_settled_even_by_the_next_process() {
     let lost = cloud.agent_once(&id(&agent), "failed").await;
     assert_eq!(lost["status_reason"], "host_lost");
 }
+
+#[tokio::test]
+async fn agents_that_wait_for_their_home_keep_nobody_from_a_turn() {
+    let (cloud, host) = Cloud::start().await;
+    // More than are placed at the same time.
+    let mut agents = Vec::new();
+    for _ in 0..40 {
+        agents.push(cloud.spawn().await);
+    }
+    for agent in &agents {
+        host.report(&cloud, released(agent)).await;
+    }
+    let mut other = FakeHost::start(&cloud).await;
+    other.capacity = 0;
+    other.register(&cloud).await;
+    let request = cloud.request(Method::POST, "/v1/agents/spawn").json(&json!({ "image": "shell" }));
+    let agent: Value = request.send().await.unwrap().json().await.unwrap();
+    other.capacity = 1;
+    other.register(&cloud).await;
+    assert_eq!(cloud.agent_once(&id(&agent), "running").await["host"], other.id.to_string());
+}

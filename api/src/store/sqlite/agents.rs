@@ -26,7 +26,8 @@ pub(super) const COLUMNS: &str =
 // Each has a partial index, which SQLite uses only when the query says the index's condition too.
 pub(super) const ON_HOST: &str = "WHERE host = ?1 AND status NOT IN ('terminated', 'failed') ORDER BY id";
 pub(super) const OVERDUE: &str = "WHERE due <= ?1 ORDER BY due LIMIT ?2";
-pub(super) const PENDING: &str = "WHERE status = 'pending' AND desired = 'running' ORDER BY id LIMIT ?1";
+pub(super) const PENDING: &str =
+    "WHERE status = 'pending' AND desired = 'running' AND id > ?1 ORDER BY id LIMIT ?2";
 
 /// The column `spec`: written once.
 #[derive(Serialize, Deserialize)]
@@ -197,9 +198,14 @@ pub(super) fn overdue(db: &Connection, now: Timestamp, limit: usize) -> Result<V
     collect(db, &sql, [nanos(now), sql_limit(limit)])
 }
 
-pub(super) fn pending(db: &Connection, limit: usize) -> Result<Vec<Agent>, StoreError> {
+pub(super) fn pending(
+    db: &Connection,
+    after: Option<AgentId>,
+    limit: usize,
+) -> Result<Vec<Agent>, StoreError> {
     let sql = select(PENDING);
-    collect(db, &sql, [sql_limit(limit)])
+    // No id is empty.
+    collect(db, &sql, params![after.map(text).unwrap_or_default(), sql_limit(limit)])
 }
 
 /// A query for what [`read`] reads.

@@ -174,7 +174,7 @@ async fn queries_use_their_index() {
             Ok([
                 plan(agents::ON_HOST, 1)?,
                 plan(agents::OVERDUE, 2)?,
-                plan(agents::PENDING, 1)?,
+                plan(agents::PENDING, 2)?,
                 plan("WHERE tenant = ? ORDER BY id DESC LIMIT 10", 1)?,
                 plan("WHERE tenant = ? AND name = ? ORDER BY id DESC LIMIT 10", 2)?,
             ])
