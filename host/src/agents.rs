@@ -30,13 +30,15 @@ use crate::{
     images::Images,
     persist,
     terminal::log::{Size, TerminalLog},
-    workspace::{Quota, Workspace},
+    workspace::{Quota, Workspace, WorkspaceError},
 };
 
 /// Agents that ended but whose screen and log can still be read; the oldest are forgotten first.
 const MAX_ENDED: usize = 256;
 /// Files and directories of a workspace for each MiB it may have.
 const FILES_PER_MIB: u64 = 256;
+/// "Too many open files", errno(3).
+const EMFILE: i32 = 24;
 /// Longest grace of a stop.
 const MAX_GRACE: Duration = Duration::from_secs(60);
 
@@ -200,7 +202,13 @@ impl Agents {
             refused(RefusalCode::Internal, format!("cannot prepare the workspace: {error}"))
         };
         let (kept, workspace, dir) = prepared.await.map_err(|e| failed(&e))?.map_err(|e| failed(&e))?;
-        let workspace = workspace.map_err(|e| failed(&e))?;
+        let workspace = workspace.map_err(|error| match &error {
+            // Another host may have room.
+            WorkspaceError::Disk(disk) if disk.raw_os_error() == Some(EMFILE) => {
+                refused(RefusalCode::Full, "no file descriptors are left")
+            }
+            _ => failed(&error),
+        })?;
         let size = start.size.map_or(Size::DEFAULT, |(cols, rows)| Size::clamped(cols, rows));
         let terminal = match kept.filter(|_| start.restart) {
             Some(kept) => TerminalLog::restore(&kept),

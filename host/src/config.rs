@@ -121,6 +121,32 @@ pub fn host_id(data: &Path) -> Result<HostId, OpenError> {
     }
 }
 
+/// File descriptors an idle agent holds: its workspace, and one for a socket on it.
+const FILES_PER_AGENT: u64 = 2;
+/// File descriptors the process needs for everything else.
+const FILES_RESERVED: u64 = 1_000;
+
+/// How many agents the process has file descriptors for.
+fn describable_agents(limit: u64) -> u32 {
+    u32::try_from(limit.saturating_sub(FILES_RESERVED) / FILES_PER_AGENT).unwrap_or(u32::MAX)
+}
+
+/// The most file descriptors this process may have, after it asked for all it can get.
+fn file_limit() -> u64 {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current == maximum {
+        return current.unwrap_or(u64::MAX);
+    }
+    match setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        Ok(()) => maximum.unwrap_or(u64::MAX),
+        Err(error) => {
+            tracing::warn!(%error, "the limit on open files stays as it is");
+            current.unwrap_or(u64::MAX)
+        }
+    }
+}
+
 /// Everything that can fail, before anything is served.
 pub(crate) fn open(
     config: &Config,
@@ -128,11 +154,23 @@ pub(crate) fn open(
 ) -> Result<Arc<Agents>, OpenError> {
     let dir = config.data.join("agents");
     persist::create(&dir).map_err(|source| OpenError::Data { path: dir.clone(), source })?;
-    let (engine, capacity) = engine(config.max_agents)?;
+    let (engine, capacity) = engine(config.max_agents.min(describable_agents(file_limit())))?;
     let cache = config.cache.clone().unwrap_or_else(|| config.data.join("cache"));
     let images = Images::open(&engine, &cache, &config.images)?;
     let executor = Executor::start(config.guest_threads)
         .map_err(|source| OpenError::Data { path: config.data.clone(), source })?;
     tracing::info!(capacity, images = config.images.len(), "host ready");
     Ok(Agents::new(images, executor, capacity, dir, reports))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pool_fits_the_open_files() {
+        assert_eq!(describable_agents(20_000), 9_500);
+        assert_eq!(describable_agents(0), 0);
+        assert!(file_limit() > 0);
+    }
 }

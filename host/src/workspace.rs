@@ -95,7 +95,7 @@ impl Workspace {
         }
         let usage = count::count(&root)?;
         let quota = Quota { files: quota.files.min(MAX_COUNTED), ..quota };
-        let tree = Tree::new(root, incoming, Ledger::new(quota, usage))?;
+        let tree = Tree::new(root, dir.join("incoming"), Ledger::new(quota, usage))?;
         Ok(Self {
             tree: Arc::new(tree),
             descriptors: Arc::default(),

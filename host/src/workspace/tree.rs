@@ -4,11 +4,12 @@
 //! out. Each operation looks, books and changes under one lock, so that the accounts are exact.
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt, OpenOptionsMaybeDirExt};
+use cap_std::ambient_authority;
 use cap_std::fs::{Dir, DirBuilder, DirBuilderExt, File, OpenOptions, OpenOptionsExt};
 use rustix::fs::{Mode, OFlags};
 
@@ -21,9 +22,9 @@ use super::{MAX_DEPTH, MAX_MOVE_ENTRIES, WorkspaceError};
 #[derive(Debug)]
 pub(super) struct Tree {
     /// What the guest sees as `/work`.
-    pub(super) root: Dir,
+    pub(super) root: Arc<Dir>,
     /// Uploads that are not complete: on the same disk, out of the guest's sight.
-    pub(super) incoming: Dir,
+    incoming: PathBuf,
     /// Names for uploads.
     pub(super) uploads: AtomicU64,
     root_inode: Inode,
@@ -49,9 +50,14 @@ pub(super) enum Opened {
 }
 
 impl Tree {
-    pub(super) fn new(root: Dir, incoming: Dir, ledger: Ledger) -> Result<Self, WorkspaceError> {
+    pub(super) fn new(root: Dir, incoming: PathBuf, ledger: Ledger) -> Result<Self, WorkspaceError> {
         let root_inode = Stat::from(&root.dir_metadata()?).inode;
-        Ok(Self { root, incoming, uploads: AtomicU64::new(0), root_inode, ledger })
+        Ok(Self { root: Arc::new(root), incoming, uploads: AtomicU64::new(0), root_inode, ledger })
+    }
+
+    /// Where uploads wait. Opened for each: a handle kept for every agent would be one of the process's few.
+    pub(super) fn incoming(&self) -> Result<Dir, WorkspaceError> {
+        Ok(Dir::open_ambient_dir(&self.incoming, ambient_authority())?)
     }
 
     pub(super) fn open(self: &Arc<Self>, at: &Dir, path: &Path, how: How) -> Result<Opened, WorkspaceError> {

@@ -62,7 +62,7 @@ impl Workspace {
         let tree = Arc::clone(&self.tree);
         let name = PathBuf::from(tree.uploads.fetch_add(1, Relaxed).to_string());
         let how = How { write: true, create: true, exclusive: true, ..How::default() };
-        let Opened::File(file) = tree.open(&tree.incoming, &name, how)? else {
+        let Opened::File(file) = tree.open(&tree.incoming()?, &name, how)? else {
             return Err(WorkspaceError::IsDirectory);
         };
         Ok(Upload { tree, file, name: Some(name), target: path.to_owned(), written: 0 })
@@ -97,7 +97,7 @@ impl Upload {
         let target = Path::new(&self.target);
         create_parents(&self.tree, target)?;
         if let Some(name) = &self.name {
-            self.tree.rename(&self.tree.incoming, name, &self.tree.root, target)?;
+            self.tree.rename(&self.tree.incoming()?, name, &self.tree.root, target)?;
         }
         self.name = None;
         let stat = self.file.stat()?;
@@ -108,7 +108,8 @@ impl Upload {
 impl Drop for Upload {
     fn drop(&mut self) {
         let Some(name) = self.name.take() else { return };
-        if let Err(error) = self.tree.remove_file(&self.tree.incoming, &name) {
+        let removed = self.tree.incoming().and_then(|incoming| self.tree.remove_file(&incoming, &name));
+        if let Err(error) = removed {
             // It stays charged, and is removed when the workspace is opened again.
             tracing::warn!(%error, "workspace: removing an upload that was given up");
         }

@@ -20,7 +20,8 @@ pub struct Descriptor {
 #[derive(Debug)]
 pub(super) enum Node {
     File(Arc<OpenFile>, DescriptorFlags),
-    Dir(Dir),
+    /// Shared, so that an agent's `/work` costs the process one file descriptor.
+    Dir(Arc<Dir>),
     /// `/`, which is no directory of the disk: it cannot change and holds the workspace alone.
     Top,
 }

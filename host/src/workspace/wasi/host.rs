@@ -1,6 +1,7 @@
 //! The calls themselves: check, find the place, and let the tree do it.
 
 use std::hash::BuildHasher;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use cap_fs_ext::{DirExt, SystemTimeSpec};
@@ -29,7 +30,7 @@ type FsResult<T> = Result<T, FsError>;
 
 impl preopens::Host for WorkspaceView<'_> {
     fn get_directories(&mut self) -> wasmtime::Result<Vec<(Resource<Descriptor>, String)>> {
-        let work = Node::Dir(self.workspace.tree.root.try_clone()?);
+        let work = Node::Dir(Arc::clone(&self.workspace.tree.root));
         let work = Descriptor::new(work, self.workspace.slot()?);
         let top = Descriptor::new(Node::Top, self.workspace.slot()?);
         Ok(vec![(self.table.push(work)?, GUEST_PATH.to_owned()), (self.table.push(top)?, "/".to_owned())])
@@ -248,7 +249,7 @@ impl types::HostDescriptor for WorkspaceView<'_> {
                 Place::Top if how.write || how.truncate => return Err(WorkspaceError::IsDirectory.into()),
                 Place::Top => Node::Top,
                 Place::Inside(dir, path) => match tree.open(dir, path, how)? {
-                    Opened::Dir(dir) => Node::Dir(dir),
+                    Opened::Dir(dir) => Node::Dir(Arc::new(dir)),
                     Opened::File(file) => {
                         let kept = DescriptorFlags::READ | DescriptorFlags::WRITE;
                         Node::File(file.into(), flags & kept)
