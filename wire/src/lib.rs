@@ -5,7 +5,7 @@
 //! are additive: a field may be added with a default, none is renamed or removed within a version.
 //!
 //! - [`ids`]: prefixed ULIDs and image digests
-//! - [`agent`], [`image`], [`file`], [`log`], [`fleet`], [`access`]: the REST bodies
+//! - [`agent`], [`image`], [`file`](mod@file), [`log`], [`fleet`], [`access`]: the REST bodies
 //! - [`problem`]: RFC 9457 errors
 //! - [`terminal`]: the WebSocket protocol `openclaw.terminal.v1`
 //! - [`host`]: what the API tells a host, and what a host reports

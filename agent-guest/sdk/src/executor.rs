@@ -1,7 +1,7 @@
 //! The executor: tasks in the guest's own memory.
 //!
 //! Nothing here holds a host handle or a stack between events, so a suspended
-//! agent's tasks are exactly the bytes of its memory. [`handle`] delivers one
+//! agent's tasks are exactly the bytes of its memory. `handle` delivers one
 //! event and polls what became ready; [`Next::Again`] asks the host for a
 //! [`Event::Turn`](crate::types::Event::Turn) when the slice is used up.
 

@@ -94,7 +94,7 @@ pub fn chat(model: &str, request: &str) -> Operation<String> {
 }
 
 /// Calls a tool with its input as JSON; the result is its output as JSON. Not
-/// sent again after an unknown outcome: use [`operation`](crate::operation) for calls that may be.
+/// sent again after an unknown outcome: use [`operation`](crate::operation()) for calls that may be.
 pub fn tool(name: &str, input: &str) -> Operation<String> {
     let call = types::ToolCall { name: name.to_owned(), input: input.to_owned(), retryable: false };
     Operation::new(types::Operation::Tool(call), |output| match output {
