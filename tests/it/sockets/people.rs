@@ -79,7 +79,7 @@ async fn sizes_are_brought_into_bounds() {
     let agent = hello(&cloud).await;
     let mut terminal = cloud.terminal(&agent).await;
     resize(&mut terminal, 0, 9999).await;
-    resized(&mut terminal, 1, 500).await;
+    resized(&mut terminal, 2, 200).await;
     resize(&mut terminal, u16::MAX, 0).await;
     resized(&mut terminal, 500, 1).await;
 }
