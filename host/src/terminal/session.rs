@@ -470,3 +470,6 @@ async fn send(
         Ok(Err(_)) | Err(_) => Err(()),
     }
 }
+
+#[cfg(test)]
+mod tests;
