@@ -29,7 +29,7 @@ pub(crate) mod driver;
 pub(crate) mod limiter;
 pub(crate) mod mailbox;
 pub(crate) mod operations;
-mod pace;
+pub(crate) mod pace;
 pub(crate) mod state;
 
 /// How a live agent is, as its sockets see it.

@@ -153,11 +153,7 @@ impl Agents {
         let span =
             tracing::info_span!("start", agent = %start.agent, tenant = %start.tenant, epoch = start.epoch);
         let (started, answer) = oneshot::channel();
-        let waiting = {
-            let _entered = span.enter();
-            self.begin(start, started)
-        };
-        match waiting.await? {
+        match self.begin(start, started).instrument(span.clone()).await? {
             Begun::Already(shared) => already_started(&shared).await,
             Begun::Now => {
                 let broken = || refused(RefusalCode::Internal, "its task ended before it started");

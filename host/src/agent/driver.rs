@@ -20,7 +20,7 @@ use super::{
     Shared,
     limiter::Limiter,
     mailbox::Item,
-    pace::{Ahead, Bucket, Paced},
+    pace::{Ahead, Bucket, Paced, fuel_of},
     state::AgentState,
 };
 use crate::{
@@ -242,8 +242,7 @@ impl Running {
         let state = self.store.data_mut();
         state.paid = 0;
         let debt = std::mem::take(&mut state.debt);
-        // A slice is 200,000 fuel and about 0.2 ms: a nanosecond of the disk's time is a unit of fuel.
-        let waited = u64::try_from(self.shared.workspace.take_time().as_nanos()).unwrap_or(u64::MAX);
+        let waited = fuel_of(self.shared.workspace.take_time());
         let waited = waited.saturating_add(self.shared.meters.stdio.swap(0, Ordering::Relaxed));
         let used = self.fuel_left.saturating_sub(left).saturating_add(debt).saturating_add(waited);
         self.fuel_left = left;

@@ -3,7 +3,7 @@
 use std::{sync::atomic::Ordering, time::Instant};
 
 use crate::{
-    agent::{driver::SLICE_FUEL, state::AgentState},
+    agent::{driver::SLICE_FUEL, pace::fuel_of, state::AgentState},
     bindings::agent::openclaw::agent::{
         terminal::Host,
         types::{Refusal, RefusalCode, Size},
@@ -28,8 +28,8 @@ impl Host for AgentState {
         for piece in bytes.chunks(PIECE_BYTES) {
             let begun = Instant::now();
             self.shared.output(piece);
-            // A nanosecond is a unit of fuel: some bytes are dearer than others.
-            let took = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            // By time: some bytes are dearer than others.
+            let took = fuel_of(begun.elapsed());
             self.debt = self.debt.saturating_add(took.max(piece.len() as u64 * BYTE_FUEL));
             self.end_turn_if_spent().await;
         }

@@ -24,7 +24,7 @@ use wasmtime_wasi::{
 use wasmtime_wasi_io::streams::OutputStream;
 use wire::log::{Level, Source};
 
-use crate::agent::{Shared, driver::SLICE_FUEL, state::AgentState};
+use crate::agent::{Shared, driver::SLICE_FUEL, pace::fuel_of, state::AgentState};
 
 /// Bytes of standard output or error taken in one write.
 const MAX_WRITE_BYTES: usize = 16 * 1024;
@@ -123,7 +123,7 @@ impl OutputStream for Stream {
                 }
             }
         }
-        let took = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let took = fuel_of(begun.elapsed());
         self.spent = self.spent.saturating_add(took);
         self.shared.meters.stdio.fetch_add(took, Ordering::Relaxed);
         Ok(())
