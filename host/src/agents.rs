@@ -128,7 +128,7 @@ impl Agents {
     pub(crate) async fn command(self: &Arc<Self>, command: Command) -> Reply {
         match command {
             Command::Start(start) => match self.start(*start).await {
-                Ok(()) => Reply::Started {},
+                Ok(()) => Reply::Started { checkpoint: None, problem: None },
                 Err(refusal) => Reply::Refused { refusal },
             },
             Command::Stop { agent, epoch, reason, grace_ms, purge } => {
@@ -137,6 +137,14 @@ impl Agents {
             Command::Inspect { agent } => match self.get(agent) {
                 Some(shared) => Reply::Inspected { usage: shared.usage() },
                 None => Reply::Gone {},
+            },
+            Command::Suspend { .. }
+            | Command::Checkpoint { .. }
+            | Command::Park(_)
+            | Command::Unpark { .. }
+            | Command::Nudge { .. }
+            | Command::Upgrade { .. } => Reply::Refused {
+                refusal: refused(RefusalCode::NotSuspendable, "no agent of this host can be checkpointed"),
             },
             Command::Cordon {} => {
                 self.cordon();

@@ -176,7 +176,10 @@ fn load(
         size_bytes: bytes.len() as u64,
         imports,
         // Until components are instrumented, none can be checkpointed.
+        kind: wire::image::ImageKind::Agent,
         suspendable: false,
+        not_suspendable: None,
+        upgradable: false,
         compile_ms,
     };
     Ok(Image { info, component })

@@ -115,6 +115,7 @@ impl Link {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             images: agents.images().list(),
             agents: agents.live(),
+            parked: Vec::new(),
         };
         let registered: Option<Registered> = self.post("hosts", &register).await?;
         let drop = registered.map(|r| r.drop).unwrap_or_default();

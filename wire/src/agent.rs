@@ -105,6 +105,18 @@ pub enum DesiredStatus {
     Terminated,
 }
 
+/// What a planned stop of its host does to an agent that cannot be suspended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum OnDrain {
+    /// It is ended and starts anew on another host, over its files and screen.
+    #[default]
+    Restart,
+    /// It may go on until it ends by itself or its host's grace is over, and is not started again.
+    Finish,
+}
+
 /// Why the status is what it is. A closed list: clients branch on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -194,6 +206,16 @@ pub struct SpawnRequest {
     /// Ends the agent this long after its spawn. 1..=31,536,000.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_lifetime_seconds: Option<u32>,
+    /// Suspends the agent after this long without an event. 1..=31,536,000; absent: it is not suspended for
+    /// being idle alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle_timeout_seconds: Option<u32>,
+    /// Whom it may send messages to; nobody when empty.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub send_to: Vec<crate::message::Recipient>,
+    /// What a planned stop of its host does to an agent that cannot be suspended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_drain: Option<OnDrain>,
     /// At most 16 pairs of the caller's own.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub metadata: BTreeMap<String, String>,
@@ -230,8 +252,26 @@ pub struct Agent {
     /// Where it is placed.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub host: Option<HostId>,
-    /// Whether it can be checkpointed; none can before checkpoints exist.
+    /// Whether it can be checkpointed: suspended, moved, forked, and brought back after a crash.
     pub suspendable: bool,
+    /// What a planned stop of its host does to it when it cannot.
+    #[serde(default)]
+    pub on_drain: OnDrain,
+    /// Its last durable checkpoint.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub checkpoint: Option<crate::CheckpointId>,
+    /// What it was forked from.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub parent: Option<crate::checkpoint::Lineage>,
+    /// When a suspended agent is resumed by its own timer.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub wakes_at: Option<Timestamp>,
+    /// Suspended after so long without an event.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub idle_timeout_seconds: Option<u32>,
+    /// Whom it may send messages to.
+    #[serde(default)]
+    pub send_to: Vec<crate::message::Recipient>,
     /// What it may use.
     pub limits: Limits,
     /// When it is ended whatever it does.

@@ -37,10 +37,16 @@ macro_rules! id {
                 Self(Ulid::generate())
             }
 
-            /// An id from a number, for tests that need repeatable ids.
+            /// An id from its number, as binary formats hold it.
             #[must_use]
             pub fn from_u128(value: u128) -> Self {
                 Self(Ulid(value))
+            }
+
+            /// Its number.
+            #[must_use]
+            pub fn as_u128(self) -> u128 {
+                self.0.0
             }
         }
 
@@ -101,6 +107,9 @@ id!(/** A tenant. */ TenantId, "ten_");
 id!(/** An API token (not its secret). */ TokenId, "tok_");
 id!(/** One request, in answers and logs. */ RequestId, "req_");
 id!(/** A terminal ticket. */ TicketId, "tkt_");
+id!(/** A checkpoint of an agent. */ CheckpointId, "chk_");
+id!(/** An object that holds checkpoints. */ PackId, "pck_");
+id!(/** A message to an agent. */ MessageId, "msg_");
 
 /// The SHA-256 of an image's component, written `sha256:` and 64 hexadecimal digits.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -117,6 +126,14 @@ impl Digest {
     #[must_use]
     pub fn hex(&self) -> &str {
         &self.0["sha256:".len()..]
+    }
+
+    /// The raw 32 bytes.
+    #[must_use]
+    pub fn to_bytes(&self) -> [u8; 32] {
+        let hex = self.hex().as_bytes();
+        let digit = |c: u8| if c.is_ascii_digit() { c - b'0' } else { c - b'a' + 10 };
+        std::array::from_fn(|i| digit(hex[2 * i]) << 4 | digit(hex[2 * i + 1]))
     }
 
     /// From the raw 32 bytes.
@@ -197,6 +214,7 @@ mod tests {
         let digest = Digest::from_bytes([0xab; 32]);
         assert_eq!(digest.to_string().parse(), Ok(digest.clone()));
         assert_eq!(digest.hex().len(), 64);
+        assert_eq!(digest.to_bytes(), [0xab; 32]);
         assert!("sha256:../../etc/passwd".parse::<Digest>().is_err());
         assert!(digest.to_string().to_uppercase().parse::<Digest>().is_err());
     }

@@ -239,6 +239,7 @@ impl App {
                     ..final_patch(status)
                 }
             }
+            (ReportEvent::Wanted {} | ReportEvent::Unparked {}, _) => return Ok(()),
             // No deadline: its time runs again once its host is there to try. The row keeps the host:
             // its workspace is there and nowhere else.
             (ReportEvent::Released {}, status) => Patch {

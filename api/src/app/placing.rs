@@ -294,6 +294,11 @@ fn start(agent: &Agent) -> Start {
         limits: agent.spec.limits,
         size: None,
         restart: agent.ran,
+        resume: None,
+        timeline: 0,
+        idle_timeout_seconds: None,
+        send_to: Vec::new(),
+        on_drain: wire::agent::OnDrain::Restart,
         timeout_ms: u64::try_from(START.as_millis()).unwrap_or(u64::MAX),
     }
 }
@@ -307,6 +312,10 @@ fn outcome(to: &To, answer: Result<(), HostError>) -> Outcome {
                 | RefusalCode::Cordoned
                 | RefusalCode::UnknownImage
                 | RefusalCode::StaleEpoch
+                | RefusalCode::StoreUnavailable
+                | RefusalCode::BadCheckpoint
+                | RefusalCode::NotSuspendable
+                | RefusalCode::NotUpgradable
                 | RefusalCode::Internal => {
                     tracing::warn!(host = %to.id, ?code, detail, "host refused a start");
                     Outcome::Elsewhere { maybe: false }

@@ -74,7 +74,7 @@ impl Hosts for HttpHosts {
     async fn start(&self, to: &To, start: Start) -> Result<(), HostError> {
         let within = Duration::from_millis(start.timeout_ms);
         match self.command(to, &Command::Start(Box::new(start)), within).await? {
-            Reply::Started {} => Ok(()),
+            Reply::Started { .. } => Ok(()),
             other => Err(unexpected(other)),
         }
     }

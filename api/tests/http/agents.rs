@@ -249,7 +249,7 @@ async fn a_delete_ends_the_agent_on_its_host_and_can_be_repeated() {
 async fn an_agent_deleted_while_it_starts_does_not_run_on() {
     let (cloud, host) = Cloud::start().await;
     host.hold(true);
-    host.seen().starts.push_back(Reply::Started {});
+    host.seen().starts.push_back(Reply::Started { checkpoint: None, problem: None });
     let request = cloud.request(Method::POST, "/v1/agents/spawn").json(&json!({ "image": "shell" }));
     let agent: Value = request.send().await.unwrap().json().await.unwrap();
     cloud.agent_once(&id(&agent), "starting").await;

@@ -72,7 +72,10 @@ pub(crate) fn image() -> Image {
         description: "A shell".to_owned(),
         size_bytes: 1,
         imports: Vec::new(),
+        kind: wire::image::ImageKind::Agent,
         suspendable: false,
+        not_suspendable: None,
+        upgradable: false,
         compile_ms: None,
     }
 }
@@ -126,6 +129,7 @@ impl FakeHost {
             version: "0.0.0".to_owned(),
             images: self.images.clone(),
             agents,
+            parked: Vec::new(),
         };
         let answer = self.call(cloud, "hosts", &register).await;
         answer.error_for_status().unwrap().json().await.unwrap()
@@ -177,7 +181,12 @@ async fn command(
         Command::Start(_) => {
             host.seen.lock().unwrap().commands.push(command);
             let _ = hold.wait_for(|held| !held).await;
-            host.seen.lock().unwrap().starts.pop_front().unwrap_or(Reply::Started {})
+            host.seen
+                .lock()
+                .unwrap()
+                .starts
+                .pop_front()
+                .unwrap_or(Reply::Started { checkpoint: None, problem: None })
         }
         other => {
             let reply =

@@ -58,6 +58,9 @@ fn request(args: &Spawn) -> Result<SpawnRequest, Failure> {
         env: pairs("--env", &args.env)?,
         limits: limits(args),
         max_lifetime_seconds: args.max_lifetime_seconds,
+        idle_timeout_seconds: None,
+        send_to: Vec::new(),
+        on_drain: None,
         metadata: pairs("--metadata", &args.metadata)?,
     })
 }
