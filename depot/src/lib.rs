@@ -1,0 +1,1 @@
+//! Checkpoints in an object store: packs in, chunks and manifests out.
