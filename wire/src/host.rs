@@ -427,13 +427,13 @@ pub enum ReportEvent {
 /// Most commits in one call.
 pub const MAX_COMMITS: usize = 1024;
 
-/// What a host asks to be recorded, all of one pack or of none.
+/// What a host asks to be recorded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Commits {
     /// Must be the registered one.
     pub incarnation: Incarnation,
-    /// The pack that was written for these, where one was: its id and its bytes.
-    pub pack: Option<(PackId, u64)>,
+    /// The packs that were written for these: each with its bytes. More than one where an agent changed much.
+    pub packs: Vec<(PackId, u64)>,
     /// One for each agent.
     pub commits: Vec<Commit>,
 }
