@@ -88,7 +88,7 @@ async fn place(app: &Arc<App>, slots: &Arc<Semaphore>, after: &mut Option<AgentI
         return Ok(());
     }
     for _ in 0..PAGES {
-        let page = app.store.pending(*after, BATCH).await?;
+        let page = app.store.waiting(*after, BATCH).await?;
         let is_last = page.len() < BATCH;
         for agent in page {
             let id = agent.id;

@@ -74,7 +74,7 @@ contract! {
         an_illegal_transition_changes_nothing
         of_two_writers_with_the_same_version_one_wins
         of_many_assignments_of_one_epoch_one_wins
-        only_a_pending_agent_that_is_wanted_is_assigned
+        only_an_agent_that_waits_and_is_wanted_is_assigned
         a_write_with_an_older_epoch_is_refused
         transient_statuses_have_a_deadline_and_no_others
         the_quota_counts_live_agents

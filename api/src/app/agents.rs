@@ -78,6 +78,8 @@ impl App {
                 let detail = format!("the tenant may have {max_agents} agents at once");
                 return Err(Error::with(Code::QuotaExceeded, detail));
             }
+            // A spawn goes on from none.
+            Created::CheckpointGone => return Err(Error::new(Code::NotFound)),
         };
         crate::edge::record_agent(agent.id);
         let agent = match until {
@@ -119,6 +121,11 @@ impl App {
                 config: config.into_owned(),
                 env: request.env,
                 limits: request.limits.unwrap_or_default(),
+                kind: image.kind,
+                suspendable: image.suspendable,
+                idle_timeout_seconds: request.idle_timeout_seconds,
+                send_to: request.send_to,
+                on_drain: request.on_drain.unwrap_or_default(),
             },
             metadata: request.metadata,
             status: Status::Pending,
@@ -128,6 +135,13 @@ impl App {
             epoch: 0,
             version: 1,
             host: None,
+            home: None,
+            checkpoint: None,
+            previous: None,
+            cause: None,
+            timeline: 1,
+            parent: None,
+            wake_at: None,
             ran: false,
             deadline: state::deadline(Status::Pending, now),
             expires_at,

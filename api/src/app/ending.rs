@@ -128,7 +128,10 @@ impl App {
             self.update(agent.id, expect, patch).await?;
             return Ok(());
         }
-        let Some((to, reason)) = state::overdue(agent.status, agent.desired) else { return Ok(()) };
+        let Some((to, reason)) = state::overdue(agent.status, agent.desired, agent.checkpoint.is_some())
+        else {
+            return Ok(());
+        };
         tracing::warn!(agent = %agent.id, from = ?agent.status, ?to, "overdue");
         let remains = agent.host.and_then(|host| self.fleet.to(host));
         let mut patch =

@@ -40,69 +40,87 @@ pub const TRANSITIONS: &[Transition] = &[
     row(Pending, Terminated, "its owner deletes it, or its lifetime is over, while it is on no host"),
     row(Pending, Failed, "the sweeper: no host had room in time; or its image cannot be run"),
     row(Starting, Running, "the host: its `start` event returned ok"),
-    row(Starting, Pending, "the host is full, cordoned or unreachable: the scheduler tries another"),
+    row(
+        Starting,
+        Pending,
+        "the host is full, cordoned, unreachable, lost or drains: the scheduler tries another",
+    ),
     row(Starting, Terminating, "its owner deletes it, or its lifetime is over"),
     row(
         Starting,
         Failed,
         "the host: its `start` event failed; the sweeper: it did not end in time, or the host is lost",
     ),
-    row(Running, Suspending, "its owner suspends it, or it was idle for long enough"),
-    row(Running, Migrating, "its host drains: a checkpoint, then another host"),
-    row(Running, Resuming, "its host is lost and it has a checkpoint: epoch + 1"),
+    row(Running, Suspending, "its owner suspends it"),
+    row(Running, Suspended, "the host: it was idle, or memory was short, and its checkpoint is durable"),
+    row(Running, Migrating, "its host drains: a durable checkpoint, then another host"),
+    row(Running, Resuming, "its host is lost and it has a checkpoint; or its owner restores an earlier one"),
     row(
         Running,
         Pending,
-        "its host stops as planned (`host_drain`) and it has no checkpoint: started anew over its kept workspace",
+        "its host is lost (`host_lost`) or drains (`host_drain`) and there is no checkpoint it can go on from: started anew",
     ),
     row(Running, Terminating, "its owner deletes it, or its lifetime is over"),
     row(Running, Terminated, "the host: it ended by itself"),
     row(
         Running,
         Failed,
-        "the host: it trapped or used up a limit; or its host is lost and it has no checkpoint",
+        "the host: it trapped or used up a limit; or its host is lost and it is not to be started again",
     ),
-    row(Suspending, Suspended, "the host: its checkpoint is durable"),
-    row(Suspending, Running, "the host: it did not come to rest, so it goes on"),
+    row(Suspending, Suspended, "the host, or in its place the sweeper: its last durable checkpoint counts"),
+    row(
+        Suspending,
+        Running,
+        "the host: it did not come to rest, so it goes on; the sweeper: there is no checkpoint to keep it as",
+    ),
+    row(Suspending, Migrating, "its host drains: a durable checkpoint, then another host"),
     row(
         Suspending,
         Resuming,
-        "the sweeper: the host did not answer in time, so its last checkpoint counts: epoch + 1",
+        "its host is lost or did not answer in time, and it is wanted running again: its last checkpoint counts",
+    ),
+    row(
+        Suspending,
+        Pending,
+        "its host is lost or drains and there is no checkpoint it can go on from: started anew",
     ),
     row(Suspending, Terminating, "its owner deletes it, or its lifetime is over"),
     row(Suspending, Terminated, "the host: it ended by itself before it came to rest"),
     row(
         Suspending,
         Failed,
-        "the host: it trapped before it came to rest; or its host is lost and it has no checkpoint",
+        "the host: it trapped before it came to rest; or its host is lost and it is not to be started again",
     ),
-    row(Suspended, Resuming, "a key press, a message, a timer or its owner wakes it: epoch + 1"),
+    row(Suspended, Resuming, "a key press, a message, a timer or its owner wakes it"),
     row(Suspended, Terminating, "its owner deletes it, or its lifetime is over"),
     row(Suspended, Failed, "its checkpoint cannot be read"),
     row(Resuming, Running, "the host: it is back"),
     row(
         Resuming,
         Suspended,
-        "the sweeper: no host brought it back in time; the checkpoint is kept and the next event tries again",
+        "its owner suspends it while it waits; the sweeper: no host brought it back in time, and the next event tries again",
     ),
+    row(Resuming, Pending, "there is no checkpoint it can go on from: started anew"),
     row(Resuming, Terminating, "its owner deletes it, or its lifetime is over"),
     row(
         Resuming,
         Failed,
-        "the host: its checkpoint cannot be restored; or its host is lost and it has no checkpoint",
+        "the host: its checkpoint cannot be restored; or its host is lost and it is not to be started again",
     ),
-    row(Migrating, Running, "the new host has it (epoch + 1), or the old one goes on"),
+    row(Migrating, Running, "the new host has it"),
     row(
         Migrating,
         Resuming,
-        "the sweeper: the move did not end in time, so its last checkpoint counts: epoch + 1",
+        "the sweeper: the move did not end in time; or the new host is lost: its last checkpoint counts",
     ),
+    row(Migrating, Suspended, "its owner suspends it while it waits for a host"),
+    row(Migrating, Pending, "there is no checkpoint it can go on from: started anew"),
     row(Migrating, Terminating, "its owner deletes it, or its lifetime is over"),
     row(Migrating, Terminated, "the host: it ended by itself before it moved"),
     row(
         Migrating,
         Failed,
-        "the host: it trapped before it moved; or its host is lost and it has no checkpoint",
+        "the host: it trapped before it moved; or its host is lost and it is not to be started again",
     ),
     row(Terminating, Terminated, "the host: it is ended; or the sweeper, which needs no answer"),
     row(Terminating, Failed, "its host is lost before it said how the agent ended"),
@@ -115,6 +133,9 @@ pub fn legal(from: Status, to: Status) -> bool {
 }
 
 /// How long a transient status may last, seconds; `None` for one that may last.
+///
+/// The time of a row that waits for a host (`pending`; `resuming` and `migrating` without one) runs only
+/// while a host is there that could take it: the application clears its deadline meanwhile.
 #[must_use]
 pub const fn deadline_seconds(status: Status) -> Option<u32> {
     match status {
@@ -134,17 +155,25 @@ pub fn deadline(status: Status, now: Timestamp) -> Option<Timestamp> {
 }
 
 /// What becomes of a transient status whose deadline has passed, with no host asked; `None` for a
-/// status that has no deadline.
+/// status that has no deadline. What has no checkpoint has nothing to go back to.
 #[must_use]
-pub const fn overdue(status: Status, desired: DesiredStatus) -> Option<(Status, StatusReason)> {
-    Some(match (status, desired) {
-        (Running | Suspended | Terminated | Failed, _) => return None,
-        (Terminating, _) | (Pending, DesiredStatus::Terminated) => (Terminated, StatusReason::UserRequest),
-        (_, DesiredStatus::Terminated) => (Terminating, StatusReason::UserRequest),
-        (Pending, _) => (Failed, StatusReason::InsufficientCapacity),
-        (Starting, _) => (Failed, StatusReason::InitTimeout),
-        (Suspending | Migrating, _) => (Resuming, StatusReason::Restoring),
-        (Resuming, _) => (Suspended, StatusReason::InitTimeout),
+pub const fn overdue(
+    status: Status,
+    desired: DesiredStatus,
+    has_checkpoint: bool,
+) -> Option<(Status, StatusReason)> {
+    use DesiredStatus as Wants;
+    Some(match (status, desired, has_checkpoint) {
+        (Running | Suspended | Terminated | Failed, ..) => return None,
+        (Terminating, ..) | (Pending, Wants::Terminated, _) => (Terminated, StatusReason::UserRequest),
+        (_, Wants::Terminated, _) => (Terminating, StatusReason::UserRequest),
+        (Pending, ..) => (Failed, StatusReason::InsufficientCapacity),
+        (Starting, ..) => (Failed, StatusReason::InitTimeout),
+        (Suspending, _, false) => (Running, StatusReason::UserRequest),
+        (Suspending | Migrating, Wants::Suspended, true) => (Suspended, StatusReason::UserRequest),
+        (Suspending | Migrating, _, true) => (Resuming, StatusReason::Restoring),
+        (Resuming, _, true) => (Suspended, StatusReason::InitTimeout),
+        (Resuming | Migrating, _, false) => (Pending, StatusReason::Scheduling),
     })
 }
 
@@ -250,9 +279,11 @@ mod tests {
         fn a_deadline_and_an_exit_without_the_host_come_together(
             status in any_status(),
             desired in proptest::sample::select(&DESIRED[..]),
+            has_checkpoint: bool,
         ) {
-            prop_assert_eq!(deadline_seconds(status).is_some(), overdue(status, desired).is_some());
-            if let Some((to, _)) = overdue(status, desired) {
+            let next = overdue(status, desired, has_checkpoint);
+            prop_assert_eq!(deadline_seconds(status).is_some(), next.is_some());
+            if let Some((to, _)) = next {
                 prop_assert!(legal(status, to));
             }
         }
@@ -261,10 +292,11 @@ mod tests {
         fn the_sweeper_alone_brings_everything_to_rest(
             status in any_status(),
             desired in proptest::sample::select(&DESIRED[..]),
+            has_checkpoint: bool,
         ) {
             let mut status = status;
             for _ in 0..3 {
-                let Some((to, _)) = overdue(status, desired) else { break };
+                let Some((to, _)) = overdue(status, desired, has_checkpoint) else { break };
                 status = to;
             }
             prop_assert!(deadline_seconds(status).is_none(), "{status:?}");

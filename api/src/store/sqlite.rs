@@ -12,24 +12,35 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::mpsc;
 use wire::{
-    AgentId, HostId, Incarnation, TenantId, TokenId,
-    host::{Heartbeat, Lease},
+    AgentId, CheckpointId, HostId, Incarnation, PackId, TenantId, TokenId,
+    host::{Commits, Heartbeat, Lease},
     ids::TicketId,
+    message::{Delivery, Message, Outcome},
 };
 
-use super::{Created, Filter, Idempotency, Store, StoreError, Written};
+use super::{
+    CheckpointDeleted, Committed, Created, Delivered, Filter, HookCreated, Idempotency, Operation, Sent,
+    Store, StoreError, Written,
+};
 use crate::domain::{
     agent::{Agent, Expect, Patch},
+    checkpoint::Checkpoint,
+    hook::Hook,
     host::Host,
     tenant::{Session, Tenant, Token},
 };
 
 mod access;
 mod agents;
+mod checkpoints;
+mod commits;
 mod error;
+mod hooks;
 mod hosts;
 mod list;
+mod mail;
 mod open;
+mod packs;
 mod reader;
 mod row;
 mod schema;
@@ -183,8 +194,93 @@ impl Store for SqliteStore {
         self.read(move |db| agents::overdue(db, now, limit)).await
     }
 
-    async fn pending(&self, after: Option<AgentId>, limit: usize) -> Result<Vec<Agent>, StoreError> {
-        self.read(move |db| agents::pending(db, after, limit)).await
+    async fn waiting(&self, after: Option<AgentId>, limit: usize) -> Result<Vec<Agent>, StoreError> {
+        self.read(move |db| agents::waiting(db, after, limit)).await
+    }
+
+    async fn commit(&self, host: HostId, commits: Commits, now: Timestamp) -> Result<Committed, StoreError> {
+        self.write(move |db| commits::commit(db, host, commits, now)).await
+    }
+
+    async fn checkpoint(&self, id: CheckpointId) -> Result<Option<Checkpoint>, StoreError> {
+        self.read(move |db| checkpoints::get(db, id)).await
+    }
+
+    async fn checkpoints(
+        &self,
+        agent: AgentId,
+        after: Option<CheckpointId>,
+        limit: usize,
+    ) -> Result<Vec<Checkpoint>, StoreError> {
+        self.read(move |db| checkpoints::of_agent(db, agent, after, limit)).await
+    }
+
+    async fn delete_checkpoint(&self, id: CheckpointId) -> Result<CheckpointDeleted, StoreError> {
+        self.write(move |db| checkpoints::delete(db, id)).await
+    }
+
+    async fn garbage(&self, limit: usize, now: Timestamp) -> Result<Vec<PackId>, StoreError> {
+        self.write(move |db| packs::garbage(db, limit, now)).await
+    }
+
+    async fn disown(&self, packs: Vec<PackId>, now: Timestamp) -> Result<Vec<PackId>, StoreError> {
+        self.write(move |db| packs::disown(db, &packs, now)).await
+    }
+
+    async fn forget_pack(&self, id: PackId, now: Timestamp) -> Result<(), StoreError> {
+        self.write(move |db| packs::forget(db, id, now)).await
+    }
+
+    async fn deliver(
+        &self,
+        agent: AgentId,
+        message: Message,
+        idempotency: Option<Idempotency>,
+    ) -> Result<Delivered, StoreError> {
+        self.write(move |db| mail::deliver(db, agent, &message, idempotency.as_ref())).await
+    }
+
+    async fn send(&self, operation: Operation, to: AgentId, message: Message) -> Result<Sent, StoreError> {
+        self.write(move |db| mail::send(db, operation, to, &message)).await
+    }
+
+    async fn complete(
+        &self,
+        operation: Operation,
+        outcome: Outcome,
+        now: Timestamp,
+    ) -> Result<Sent, StoreError> {
+        self.write(move |db| mail::complete(db, operation, outcome, now)).await
+    }
+
+    async fn inbox(&self, agent: AgentId, after: u64, limit: usize) -> Result<Vec<Delivery>, StoreError> {
+        self.read(move |db| mail::inbox(db, agent, after, limit)).await
+    }
+
+    async fn with_mail(&self, after: Option<AgentId>, limit: usize) -> Result<Vec<Agent>, StoreError> {
+        self.read(move |db| mail::with_mail(db, after, limit)).await
+    }
+
+    async fn create_hook(
+        &self,
+        agent: AgentId,
+        name: String,
+        hash: [u8; 32],
+        now: Timestamp,
+    ) -> Result<HookCreated, StoreError> {
+        self.write(move |db| hooks::create(db, agent, &name, &hash, now)).await
+    }
+
+    async fn hooks(&self, agent: AgentId) -> Result<Vec<Hook>, StoreError> {
+        self.read(move |db| hooks::all(db, agent)).await
+    }
+
+    async fn hook(&self, hash: [u8; 32]) -> Result<Option<(AgentId, String)>, StoreError> {
+        self.read(move |db| hooks::get(db, &hash)).await
+    }
+
+    async fn delete_hook(&self, agent: AgentId, name: String) -> Result<bool, StoreError> {
+        self.write(move |db| hooks::delete(db, agent, &name)).await
     }
 
     async fn register_host(&self, host: Host) -> Result<(), StoreError> {

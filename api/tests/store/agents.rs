@@ -32,6 +32,7 @@ pub(crate) async fn an_agent_reads_back_whole(store: &Arc<dyn Store>) {
         deadline: Some(Some(later(30))),
         ran: Some(true),
         started_at: Some(later(2)),
+        ..Patch::default()
     };
     let changed = change(store, agent.id, patch.clone()).await;
     assert_eq!(store.agent(agent.id).await.unwrap(), Some(changed.clone()));
@@ -152,13 +153,23 @@ pub(crate) async fn of_many_assignments_of_one_epoch_one_wins(store: &Arc<dyn St
     }
 }
 
-pub(crate) async fn only_a_pending_agent_that_is_wanted_is_assigned(store: &Arc<dyn Store>) {
+pub(crate) async fn only_an_agent_that_waits_and_is_wanted_is_assigned(store: &Arc<dyn Store>) {
     let tenant = tenant(store, 100).await;
     let assign = async |id, epoch| store.assign(id, epoch, HostId::new(), later(30), now()).await.unwrap();
     for status in Status::ALL.into_iter().filter(|status| *status != Status::Pending) {
         let agent = spawn(store, tenant).await;
-        let agent = bring(store, agent.id, status).await;
+        bring(store, agent.id, status).await;
+        // Also those that may move, while they are somewhere.
+        let there = Patch { host: Some(Some(HostId::new())), ..Patch::default() };
+        let agent = change(store, agent.id, there).await;
         assert_eq!(assign(agent.id, agent.epoch).await, Written::Conflict(agent));
+    }
+    for status in [Status::Resuming, Status::Migrating] {
+        let agent = spawn(store, tenant).await;
+        let agent = bring(store, agent.id, status).await;
+        let Written::Done(assigned) = assign(agent.id, 0).await else { panic!("{status:?}") };
+        assert_eq!((assigned.status, assigned.epoch), (status, 1));
+        assert_eq!(assigned.home, assigned.host);
     }
     let agent = spawn(store, tenant).await;
     assert_eq!(assign(agent.id, 1).await, Written::Conflict(agent.clone()));

@@ -96,10 +96,10 @@ pub(crate) async fn pending_is_oldest_first_and_wanted(store: &Arc<dyn Store>) {
     bring(store, all[1], Status::Starting).await;
     let unwanted = Patch { desired: Some(DesiredStatus::Terminated), ..Patch::default() };
     change(store, all[2], unwanted).await;
-    assert_eq!(ids(&store.pending(None, 10).await.unwrap()), [all[0], all[3], all[4]]);
-    assert_eq!(ids(&store.pending(None, 2).await.unwrap()), [all[0], all[3]]);
-    assert_eq!(ids(&store.pending(Some(all[0]), 1).await.unwrap()), [all[3]]);
-    assert_eq!(ids(&store.pending(Some(all[4]), 10).await.unwrap()), []);
+    assert_eq!(ids(&store.waiting(None, 10).await.unwrap()), [all[0], all[3], all[4]]);
+    assert_eq!(ids(&store.waiting(None, 2).await.unwrap()), [all[0], all[3]]);
+    assert_eq!(ids(&store.waiting(Some(all[0]), 1).await.unwrap()), [all[3]]);
+    assert_eq!(ids(&store.waiting(Some(all[4]), 10).await.unwrap()), []);
 }
 
 pub(crate) async fn overdue_is_most_overdue_first(store: &Arc<dyn Store>) {

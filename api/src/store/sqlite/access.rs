@@ -141,8 +141,15 @@ pub(super) fn redeem_ticket(
 }
 
 pub(super) fn forget_expired(db: &Connection, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
-    const EXPIRING: [(&str, &str); 4] =
-        [("tickets", "id"), ("codes", "hash"), ("sessions", "hash"), ("idempotency", "tenant, key")];
+    const EXPIRING: [(&str, &str); 7] = [
+        ("tickets", "id"),
+        ("codes", "hash"),
+        ("sessions", "hash"),
+        ("idempotency", "tenant, key"),
+        ("message_keys", "agent, key"),
+        ("operations", "agent, timeline, op"),
+        ("packs", "id"),
+    ];
     let mut forgotten = 0;
     for (table, key) in EXPIRING {
         let sql = format!(

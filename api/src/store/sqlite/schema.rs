@@ -91,4 +91,99 @@ CREATE TABLE tickets (                      -- the used ones
     expires_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX tickets_expiry ON tickets (expires_at);
+", "
+CREATE TABLE packs (                        -- objects that hold checkpoints
+    id         TEXT PRIMARY KEY,
+    bytes      INTEGER NOT NULL,
+    refs       INTEGER NOT NULL DEFAULT 0,  -- checkpoints that refer to it; kept by triggers
+    created_at INTEGER NOT NULL,
+    gone       INTEGER NOT NULL DEFAULT 0,  -- 1: it is being deleted, no commit may refer to it
+    expires_at INTEGER                      -- it is deleted, and this row forgotten then
+) STRICT, WITHOUT ROWID;
+CREATE INDEX packs_unused ON packs (created_at) WHERE refs = 0 AND gone = 0;
+CREATE INDEX packs_gone   ON packs (created_at) WHERE gone = 1 AND expires_at IS NULL;
+CREATE INDEX packs_expiry ON packs (expires_at) WHERE expires_at IS NOT NULL;
+
+CREATE TABLE checkpoints (
+    id         TEXT PRIMARY KEY,
+    agent      TEXT    NOT NULL REFERENCES agents (id),
+    kind       TEXT    NOT NULL,
+    epoch      INTEGER NOT NULL,
+    timeline   INTEGER NOT NULL,
+    inbox      INTEGER NOT NULL,            -- entries up to this one are in it
+    created_at INTEGER NOT NULL,
+    about      TEXT    NOT NULL             -- JSON, the rest
+) STRICT, WITHOUT ROWID;
+CREATE INDEX checkpoints_by_agent ON checkpoints (agent, id);
+
+CREATE TABLE checkpoint_packs (
+    checkpoint TEXT NOT NULL REFERENCES checkpoints (id) ON DELETE CASCADE,
+    pack       TEXT NOT NULL REFERENCES packs (id),
+    PRIMARY KEY (checkpoint, pack)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX checkpoint_packs_by_pack ON checkpoint_packs (pack);
+CREATE TRIGGER pack_used AFTER INSERT ON checkpoint_packs BEGIN
+    UPDATE packs SET refs = refs + 1 WHERE id = NEW.pack;
+END;
+CREATE TRIGGER pack_left AFTER DELETE ON checkpoint_packs BEGIN
+    UPDATE packs SET refs = refs - 1 WHERE id = OLD.pack;
+END;
+
+ALTER TABLE agents ADD COLUMN checkpoint TEXT REFERENCES checkpoints (id);
+ALTER TABLE agents ADD COLUMN previous   TEXT REFERENCES checkpoints (id);
+CREATE INDEX agents_by_checkpoint ON agents (checkpoint) WHERE checkpoint IS NOT NULL;
+CREATE INDEX agents_by_previous   ON agents (previous) WHERE previous IS NOT NULL;
+CREATE INDEX agents_by_status     ON agents (tenant, status, id);
+DROP INDEX agents_pending;
+CREATE INDEX agents_waiting ON agents (id) WHERE desired = 'running'
+    AND (status = 'pending' OR (status IN ('resuming', 'migrating') AND host IS NULL));
+
+CREATE TABLE mailboxes (                    -- of agents that ever got something
+    agent   TEXT PRIMARY KEY REFERENCES agents (id),
+    last    INTEGER NOT NULL,               -- number of its newest entry
+    covered INTEGER NOT NULL,               -- its last checkpoint has entries up to this one
+    floor   INTEGER NOT NULL,               -- entries up to this one are never delivered again, and not kept
+    waiting INTEGER NOT NULL DEFAULT 0,     -- messages that are not covered
+    bytes   INTEGER NOT NULL DEFAULT 0      -- of their bodies
+) STRICT, WITHOUT ROWID;
+CREATE INDEX mailboxes_with_mail ON mailboxes (agent) WHERE last > covered;
+
+CREATE TABLE inbox (
+    agent TEXT    NOT NULL REFERENCES agents (id),
+    seq   INTEGER NOT NULL,
+    bytes INTEGER,                          -- of the body; NULL for the result of an operation
+    about TEXT    NOT NULL,                 -- JSON
+    body  BLOB,
+    PRIMARY KEY (agent, seq)
+) STRICT;
+
+CREATE TABLE message_keys (
+    agent       TEXT    NOT NULL,
+    key         TEXT    NOT NULL,
+    fingerprint BLOB    NOT NULL,
+    message     TEXT    NOT NULL,
+    expires_at  INTEGER NOT NULL,
+    PRIMARY KEY (agent, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX message_keys_expiry ON message_keys (expires_at);
+
+CREATE TABLE operations (                   -- what came of those that may come again
+    agent      TEXT    NOT NULL REFERENCES agents (id),
+    timeline   INTEGER NOT NULL,
+    op         INTEGER NOT NULL,
+    seq        INTEGER NOT NULL,            -- where the result is in the inbox
+    outcome    TEXT    NOT NULL,            -- JSON
+    expires_at INTEGER,                     -- set when no checkpoint is kept that does not have the result
+    PRIMARY KEY (agent, timeline, op)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX operations_by_seq ON operations (agent, seq) WHERE expires_at IS NULL;
+CREATE INDEX operations_expiry ON operations (expires_at) WHERE expires_at IS NOT NULL;
+
+CREATE TABLE hooks (
+    agent      TEXT    NOT NULL REFERENCES agents (id),
+    name       TEXT    NOT NULL,
+    hash       BLOB    NOT NULL UNIQUE,     -- SHA-256 of the secret
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (agent, name)
+) STRICT, WITHOUT ROWID;
 "];

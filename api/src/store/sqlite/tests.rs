@@ -174,14 +174,14 @@ async fn queries_use_their_index() {
             Ok([
                 plan(agents::ON_HOST, 1)?,
                 plan(agents::OVERDUE, 2)?,
-                plan(agents::PENDING, 2)?,
+                plan(agents::WAITING, 2)?,
                 plan("WHERE tenant = ? ORDER BY id DESC LIMIT 10", 1)?,
                 plan("WHERE tenant = ? AND name = ? ORDER BY id DESC LIMIT 10", 2)?,
             ])
         })
         .await
         .unwrap();
-    let indices = ["agents_by_host", "agents_due", "agents_pending", "agents_", "agents_by_name"];
+    let indices = ["agents_by_host", "agents_due", "agents_waiting", "agents_", "agents_by_name"];
     for (plan, index) in plans.iter().zip(indices) {
         assert!(plan.contains(&format!("INDEX {index}")), "{plan}");
         assert!(!plan.contains("TEMP B-TREE"), "{plan}");
