@@ -105,6 +105,8 @@ impl Workspace {
             // Uploads that a crash cut off.
             incoming.remove_file(entry?.file_name())?;
         }
+        // From here on it may change.
+        stamps::forget(dir)?;
         let usage = count::count(&root)?;
         let quota = Quota { files: quota.files.min(MAX_COUNTED), ..quota };
         let tree = Tree::new(root, dir.to_owned(), Ledger::new(quota, usage))?;

@@ -63,7 +63,8 @@ impl Workspace {
         Ok(Captured { tree: Tree { entries }, stamps: Stamps { changes, looked_ns, files }, changes })
     }
 
-    /// What was captured is stored now, as `tree`: what has not changed since need not be read again.
+    /// What was captured is stored now, as `tree`: what has not changed since need not be read again. Waits for
+    /// a capture or rollback that is under way.
     pub(crate) fn remember(&self, captured: Stamps, tree: &Tree<ChunkRef>) {
         // Stamps of another tree would be believed for what is in this one.
         let fits = captured.files.len() == tree.entries.len();
@@ -71,7 +72,8 @@ impl Workspace {
         *self.remembered.lock().unwrap_or_else(PoisonError::into_inner) = new;
     }
 
-    /// Nothing counts as stored any more, as when the store lost it: the next capture reads everything.
+    /// Nothing counts as stored any more, as when the store lost it: the next capture reads everything. Waits
+    /// as [`Workspace::remember`].
     pub(crate) fn forget(&self) {
         *self.remembered.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }

@@ -98,6 +98,7 @@ impl Workspace {
         let held = self.tree.ledger.hold();
         let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
         let known = remembered.take();
+        // What they say is over with the first write.
         stamps::forget(&self.tree.home)?;
         let restore = Restore { held, workspace: self, kept, known, entries };
         restore.clear(&self.tree.root, "")?;
@@ -197,7 +198,8 @@ impl Restore<'_> {
                 change.add(0, 1);
             }
             Node::File(content) => {
-                if there.is_some_and(|stat| self.holds(&entry.path, &stat) == Some(digest(content))) {
+                let held = there.and_then(|stat| self.holds(&entry.path, &stat));
+                if held.is_some_and(|held| held == digest(content)) {
                     return Ok(());
                 }
                 let was_empty = there.is_none_or(|stat| stat.size == 0);

@@ -117,3 +117,25 @@ pub(super) fn now_ns() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_just_changed_is_not_believed() {
+        let changed_ns = 1_000_000_000;
+        let stamp = Stamp { device: 1, number: 2, size: 3, modified_ns: 0, changed_ns };
+        let looked = |looked_ns| Stamps { changes: 0, looked_ns, files: Vec::new() }.settled(&stamp);
+        assert!(looked(changed_ns + MARGIN_NS + 1));
+        for young in [changed_ns + MARGIN_NS, changed_ns, changed_ns - 1] {
+            assert!(!looked(young));
+        }
+    }
+
+    #[test]
+    fn times_out_of_range_are_cut() {
+        let of = |seconds| nanoseconds(Time { seconds, nanoseconds: 999_999_999 });
+        assert_eq!((of(i64::MAX), of(i64::MIN), of(1)), (i64::MAX, i64::MIN + 999_999_999, 1_999_999_999));
+    }
+}

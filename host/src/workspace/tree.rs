@@ -128,6 +128,16 @@ impl Tree {
         Ok(())
     }
 
+    /// Removes an upload. It is no part of the tree, so this waits for nobody who copies that.
+    pub(super) fn discard(&self, name: &Path) -> Result<(), WorkspaceError> {
+        let incoming = self.incoming()?;
+        let mut change = self.ledger.book();
+        let stat = Self::stat(&incoming, name, false)?;
+        incoming.remove_file(name)?;
+        change.unlinked(stat.inode, stat.charged());
+        Ok(())
+    }
+
     pub(super) fn remove_dir(&self, at: &Dir, path: &Path) -> Result<(), WorkspaceError> {
         let mut change = self.ledger.change();
         at.remove_dir(path)?;

@@ -20,7 +20,7 @@ const UNFINISHED: &str = "index.new";
 /// Bytes of an index; a larger one is not written, and its files are compared instead.
 const MAX_INDEX_BYTES: u64 = 64 << 20;
 /// Bytes that an entry takes beside its path, at most.
-const MAX_ENTRY_BYTES: u64 = 320;
+const MAX_ENTRY_BYTES: u64 = 400;
 /// Names the boot of the machine.
 const BOOT: &str = "/proc/sys/kernel/random/boot_id";
 
