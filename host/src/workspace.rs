@@ -12,6 +12,7 @@
 //! - There are no hard links (a file's bytes are counted once) and no absolute link targets.
 //! - A stream's write is whole or refused, so it can be repeated; `descriptor.write` may be short.
 
+mod capture;
 mod count;
 mod error;
 mod file;
@@ -19,28 +20,37 @@ mod files;
 mod ledger;
 mod pace;
 mod path;
+mod reopen;
+mod restore;
+mod stamps;
 mod stat;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod walk;
 pub mod wasi;
 
 use std::hash::RandomState;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, DirBuilder, DirBuilderExt};
 
+pub(crate) use capture::{Captured, Put};
 pub use error::WorkspaceError;
+pub(crate) use file::OpenFile;
 pub use files::{ByteRange, Listing, Reading, Upload};
 pub use ledger::{Quota, Usage};
+pub(crate) use restore::{Chunks, RestoreError};
+pub(crate) use stamps::Stamps;
 pub use wasi::{WorkspaceView, add_to_linker};
 
 use ledger::Ledger;
 use pace::Pace;
+use stamps::Remembered;
 use tree::Tree;
 
 /// Bytes of one path, as the kernel's own bound.
@@ -69,6 +79,8 @@ pub struct Workspace {
     /// What the guest holds open, of [`MAX_DESCRIPTORS`].
     descriptors: Arc<AtomicUsize>,
     pace: Arc<Pace>,
+    /// What of the tree is stored, and how to know it again. Locked after the tree.
+    remembered: Arc<Mutex<Option<Remembered>>>,
     /// Key of the identities that guests see instead of inode numbers.
     identity: RandomState,
 }
@@ -93,13 +105,16 @@ impl Workspace {
             // Uploads that a crash cut off.
             incoming.remove_file(entry?.file_name())?;
         }
+        // From here on it may change.
+        stamps::forget(dir)?;
         let usage = count::count(&root)?;
         let quota = Quota { files: quota.files.min(MAX_COUNTED), ..quota };
-        let tree = Tree::new(root, dir.join("incoming"), Ledger::new(quota, usage))?;
+        let tree = Tree::new(root, dir.to_owned(), Ledger::new(quota, usage))?;
         Ok(Self {
             tree: Arc::new(tree),
             descriptors: Arc::default(),
             pace: Arc::default(),
+            remembered: Arc::default(),
             identity: RandomState::new(),
         })
     }

@@ -12,11 +12,12 @@ use super::{MAX_PIECE_BYTES, WorkspaceError};
 /// Offsets beyond this are no file's: the kernel's are signed.
 const MAX_OFFSET: u64 = i64::MAX as u64;
 
+/// An open regular file.
 #[derive(Debug)]
-pub(super) struct OpenFile {
+pub(crate) struct OpenFile {
     file: File,
-    inode: Inode,
-    tree: Arc<Tree>,
+    pub(super) inode: Inode,
+    pub(super) tree: Arc<Tree>,
 }
 
 impl OpenFile {
@@ -66,7 +67,7 @@ impl OpenFile {
     /// Refuses when not one byte more fits at `offset` (`None`: the end). Guests learn the reason
     /// when they open a stream; libc calls every failure of an open one an I/O error.
     pub(super) fn check_room(&self, offset: Option<u64>) -> Result<(), WorkspaceError> {
-        let full = self.tree.ledger.change().free_bytes() == 0;
+        let full = self.tree.ledger.book().free_bytes() == 0;
         let size = self.stat()?.size;
         if full && offset.unwrap_or(size) >= size {
             return Err(WorkspaceError::NoSpace { quota: self.tree.ledger.quota().bytes });
@@ -141,7 +142,7 @@ impl OpenFile {
 
 impl Drop for OpenFile {
     fn drop(&mut self) {
-        let mut change = self.tree.ledger.change();
+        let mut change = self.tree.ledger.book();
         if change.closed(self.inode) {
             // A length that cannot be read stays charged until the tree is counted again.
             change.refund_bytes(self.stat().map_or(0, |stat| stat.size));

@@ -46,6 +46,11 @@ pub(super) struct Ledger {
     // Written only under `open`; read by anybody.
     bytes: AtomicU64,
     files: AtomicU64,
+    /// Changes of the tree so far.
+    changes: AtomicU64,
+    /// Whoever holds it is the only one to change the tree, for as long as copying it takes.
+    tree: Mutex<()>,
+    /// Held for a few system calls at most: closing a file must not wait for a copy.
     open: Mutex<HashMap<Inode, Open>>,
 }
 
@@ -55,6 +60,8 @@ impl Ledger {
             quota,
             bytes: AtomicU64::new(usage.bytes),
             files: AtomicU64::new(usage.files),
+            changes: AtomicU64::new(0),
+            tree: Mutex::default(),
             open: Mutex::default(),
         }
     }
@@ -67,19 +74,49 @@ impl Ledger {
         Usage { bytes: self.bytes.load(Relaxed), files: self.files.load(Relaxed) }
     }
 
+    /// Grows with every change of the tree.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes.load(Relaxed)
+    }
+
+    /// Nobody else changes the tree until the result is dropped.
+    pub(super) fn hold(&self) -> Held<'_> {
+        // A panic inside leaves numbers that are consistent on their own.
+        Held(self.tree.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Every change of the tree happens inside this: looking at what is there, booking and
     /// changing it is one step. Held for a few system calls at most.
     pub(super) fn change(&self) -> Change<'_> {
-        // A panic inside leaves numbers that are consistent on their own.
-        Change { ledger: self, open: self.open.lock().unwrap_or_else(PoisonError::into_inner) }
+        let held = self.hold();
+        self.changes.fetch_add(1, Relaxed);
+        Change { held: Some(held), ..self.book() }
+    }
+
+    /// Booking alone, for who does not change the tree, or [holds](Ledger::hold) it already.
+    pub(super) fn book(&self) -> Change<'_> {
+        Change { ledger: self, open: self.open.lock().unwrap_or_else(PoisonError::into_inner), held: None }
+    }
+
+    /// As [`Ledger::change`], for who holds the tree.
+    pub(super) fn change_held(&self, _: &Held<'_>) -> Change<'_> {
+        self.changes.fetch_add(1, Relaxed);
+        self.book()
     }
 }
+
+/// The tree, kept from changing.
+#[derive(Debug)]
+pub(super) struct Held<'a>(#[expect(dead_code, reason = "held, not used")] MutexGuard<'a, ()>);
 
 /// The right to change the tree, held by one thread at a time.
 #[derive(Debug)]
 pub(super) struct Change<'a> {
     ledger: &'a Ledger,
+    // Before the tree, in the order of taking them backwards.
     open: MutexGuard<'a, HashMap<Inode, Open>>,
+    #[expect(dead_code, reason = "held, not used")]
+    held: Option<Held<'a>>,
 }
 
 impl Change<'_> {
@@ -111,6 +148,13 @@ impl Change<'_> {
 
     pub(super) fn refund_entry(&mut self) {
         self.ledger.files.store(self.ledger.usage().files.saturating_sub(1), Relaxed);
+    }
+
+    /// Books what was here before, more than the quota or not: it can shrink, not grow.
+    pub(super) fn add(&mut self, bytes: u64, files: u64) {
+        let usage = self.ledger.usage();
+        self.ledger.bytes.store(usage.bytes.saturating_add(bytes), Relaxed);
+        self.ledger.files.store(usage.files.saturating_add(files), Relaxed);
     }
 
     /// A handle on a file begins.

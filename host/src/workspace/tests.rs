@@ -1,14 +1,20 @@
 //! The workspace through the guest's own interface and through the host's, without a guest.
 
 mod accounts;
+mod capture;
 mod escape;
 mod files;
 mod guest;
+mod histories;
+mod reopen;
+mod restore;
+mod store;
 
 use std::path::Path;
 
 use tempfile::TempDir;
 use wasmtime::component::{Resource, ResourceTable};
+use wasmtime_wasi::p2::bindings::clocks::wall_clock::Datetime;
 use wasmtime_wasi_io::poll::Pollable as _;
 use wasmtime_wasi_io::streams::{DynOutputStream, StreamError};
 
@@ -17,7 +23,7 @@ use super::{Quota, Usage, Workspace};
 use crate::bindings::filesystem::wasi::filesystem::preopens::Host as _;
 use crate::bindings::filesystem::wasi::filesystem::types::{
     DescriptorFlags, DescriptorStat, ErrorCode, Host as _, HostDescriptor as _,
-    HostDirectoryEntryStream as _, OpenFlags, PathFlags,
+    HostDirectoryEntryStream as _, NewTimestamp, OpenFlags, PathFlags,
 };
 
 const ROOMY: Quota = Quota { bytes: 1 << 20, files: 1000 };
@@ -121,6 +127,13 @@ impl Guest {
 
     fn set_size(&mut self, fd: &Fd, size: u64) -> Result<(), ErrorCode> {
         coded(run(self.view().set_size(borrow(fd), size)))
+    }
+
+    /// Without following a link.
+    fn set_modified(&mut self, path: &str, seconds: u64) -> Result<(), ErrorCode> {
+        let (work, path) = (self.work(), path.to_owned());
+        let at = NewTimestamp::Timestamp(Datetime { seconds, nanoseconds: 5 });
+        coded(run(self.view().set_times_at(work, PathFlags::empty(), path, NewTimestamp::NoChange, at)))
     }
 
     fn mkdir(&mut self, path: &str) -> Result<(), ErrorCode> {

@@ -23,11 +23,11 @@ use super::{MAX_DEPTH, MAX_MOVE_ENTRIES, WorkspaceError};
 pub(super) struct Tree {
     /// What the guest sees as `/work`.
     pub(super) root: Arc<Dir>,
-    /// Uploads that are not complete: on the same disk, out of the guest's sight.
-    incoming: PathBuf,
+    /// The directory that holds the root and, out of the guest's sight, what belongs to it.
+    pub(super) home: PathBuf,
     /// Names for uploads.
     pub(super) uploads: AtomicU64,
-    root_inode: Inode,
+    pub(super) root_inode: Inode,
     pub(super) ledger: Ledger,
 }
 
@@ -50,21 +50,23 @@ pub(super) enum Opened {
 }
 
 impl Tree {
-    pub(super) fn new(root: Dir, incoming: PathBuf, ledger: Ledger) -> Result<Self, WorkspaceError> {
+    pub(super) fn new(root: Dir, home: PathBuf, ledger: Ledger) -> Result<Self, WorkspaceError> {
         let root_inode = Stat::from(&root.dir_metadata()?).inode;
-        Ok(Self { root: Arc::new(root), incoming, uploads: AtomicU64::new(0), root_inode, ledger })
+        Ok(Self { root: Arc::new(root), home, uploads: AtomicU64::new(0), root_inode, ledger })
     }
 
-    /// Where uploads wait. Opened for each: a handle kept for every agent would be one of the process's few.
+    /// Where uploads wait until they are complete. Opened for each: a handle kept for every agent would be one of the process's few.
     pub(super) fn incoming(&self) -> Result<Dir, WorkspaceError> {
-        Ok(Dir::open_ambient_dir(&self.incoming, ambient_authority())?)
+        Ok(Dir::open_ambient_dir(self.home.join("incoming"), ambient_authority())?)
     }
 
     pub(super) fn open(self: &Arc<Self>, at: &Dir, path: &Path, how: How) -> Result<Opened, WorkspaceError> {
         if how.directory && (how.create || how.exclusive || how.truncate) {
             return Err(WorkspaceError::Invalid);
         }
-        let mut change = self.ledger.change();
+        // Reading waits for nobody who copies the tree.
+        let changes = how.create || how.truncate;
+        let mut change = if changes { self.ledger.change() } else { self.ledger.book() };
         let file = open_raw(&mut change, at, path, how)?;
         let stat = Stat::from(&file.metadata()?);
         match stat.kind {
@@ -122,6 +124,16 @@ impl Tree {
             return Err(WorkspaceError::IsDirectory);
         }
         at.remove_file(path)?;
+        change.unlinked(stat.inode, stat.charged());
+        Ok(())
+    }
+
+    /// Removes an upload. It is no part of the tree, so this waits for nobody who copies that.
+    pub(super) fn discard(&self, name: &Path) -> Result<(), WorkspaceError> {
+        let incoming = self.incoming()?;
+        let mut change = self.ledger.book();
+        let stat = Self::stat(&incoming, name, false)?;
+        incoming.remove_file(name)?;
         change.unlinked(stat.inode, stat.charged());
         Ok(())
     }

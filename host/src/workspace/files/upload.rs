@@ -108,8 +108,7 @@ impl Upload {
 impl Drop for Upload {
     fn drop(&mut self) {
         let Some(name) = self.name.take() else { return };
-        let removed = self.tree.incoming().and_then(|incoming| self.tree.remove_file(&incoming, &name));
-        if let Err(error) = removed {
+        if let Err(error) = self.tree.discard(&name) {
             // It stays charged, and is removed when the workspace is opened again.
             tracing::warn!(%error, "workspace: removing an upload that was given up");
         }

@@ -128,7 +128,7 @@ fn what_was_there_counts_and_may_be_too_much() {
 
 /// One call of the guest or of the host; most histories have many that are refused.
 #[derive(Debug, Clone)]
-enum Step {
+pub(super) enum Step {
     Write { path: String, offset: u16, len: u16 },
     Append { path: String, len: u16 },
     SetSize { path: String, size: u16 },
@@ -143,11 +143,11 @@ enum Step {
     Upload { path: String, len: u16, commit: bool },
 }
 
-fn paths() -> impl Strategy<Value = String> {
+pub(super) fn paths() -> impl Strategy<Value = String> {
     prop::collection::vec(prop::sample::select(vec!["a", "b", "c"]), 1..4).prop_map(|names| names.join("/"))
 }
 
-fn steps() -> impl Strategy<Value = Step> {
+pub(super) fn steps() -> impl Strategy<Value = Step> {
     let len = 0_u16..600;
     prop_oneof![
         (paths(), len.clone(), len.clone()).prop_map(|(path, offset, len)| Step::Write { path, offset, len }),
@@ -167,7 +167,7 @@ fn steps() -> impl Strategy<Value = Step> {
 }
 
 /// Refusals are part of the history; what matters is the sum.
-fn take(guest: &mut Guest, held: &mut Vec<Fd>, step: &Step) {
+pub(super) fn take(guest: &mut Guest, held: &mut Vec<Fd>, step: &Step) {
     match step {
         Step::Write { path, offset, len } => {
             if let Ok(fd) = guest.create(path) {

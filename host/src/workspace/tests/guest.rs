@@ -1,9 +1,8 @@
 //! The rest of what a guest may expect of its files.
 
 use super::*;
-use crate::bindings::filesystem::wasi::filesystem::types::{Advice, DescriptorType, NewTimestamp};
+use crate::bindings::filesystem::wasi::filesystem::types::{Advice, DescriptorType};
 use crate::workspace::{MAX_DEPTH, MAX_DESCRIPTORS};
-use wasmtime_wasi::p2::bindings::clocks::wall_clock::Datetime;
 use wasmtime_wasi_io::streams::DynInputStream;
 
 #[test]

@@ -124,6 +124,7 @@ impl types::HostDescriptor for WorkspaceView<'_> {
     ) -> FsResult<()> {
         self.timed(|view| {
             let (accessed, modified) = (new_time(accessed)?, new_time(modified)?);
+            let _change = view.workspace.tree.ledger.change();
             match &view.table.get(&fd)?.node {
                 Node::File(file, _) => {
                     let times = Timestamps {
@@ -196,6 +197,7 @@ impl types::HostDescriptor for WorkspaceView<'_> {
             let (accessed, modified) = (new_time(accessed)?.map(spec), new_time(modified)?.map(spec));
             let path = path::of_guest(&path)?;
             let (dir, path) = view.table.get(&fd)?.change(&view.workspace.tree.root, path)?;
+            let _change = view.workspace.tree.ledger.change();
             match Tree::stat(dir, path, follow)?.kind {
                 Kind::Special(_) => return Err(WorkspaceError::Special.into()),
                 _ if follow => dir.set_times(path, accessed, modified)?,
