@@ -24,6 +24,7 @@ use crate::{
 
 pub(crate) mod access;
 pub(crate) mod agents;
+mod commits;
 mod ending;
 pub(crate) mod files;
 pub(crate) mod hosts;
@@ -31,6 +32,7 @@ mod images;
 pub(crate) mod logs;
 mod placing;
 mod sessions;
+pub(crate) mod suspending;
 pub(crate) mod tickets;
 mod tokens;
 mod validate;

@@ -27,17 +27,6 @@ pub(crate) enum Found {
     NoHosts,
 }
 
-/// What the host that keeps an agent's files can do for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Home {
-    /// Start it.
-    Takes,
-    /// Nothing: it is not there, or gives up what it has.
-    Away,
-    /// Nothing: it came back without the agent's image.
-    WithoutImage,
-}
-
 /// A host whose lease did not change for too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Lost {
@@ -161,25 +150,28 @@ impl Fleet {
         lost.map(|k| Lost { id: k.host.id, incarnation: k.host.incarnation, seq: k.host.seq }).collect()
     }
 
-    /// A host with room for `image`, none of `except`, and no other than `home` where an agent has one;
-    /// it counts as one agent fuller from now on.
-    pub(crate) fn choose(&self, image: &Digest, except: &[HostId], home: Option<HostId>) -> Option<To> {
+    /// A host with room for `image`, none of `except`: the preferred one when it is such a host. It
+    /// counts as one agent fuller from now on.
+    pub(crate) fn choose(&self, image: &Digest, except: &[HostId], prefer: Option<HostId>) -> Option<To> {
         let mut known = self.lock();
-        let eligible = known.values().filter(|k| k.present && home.is_none_or(|home| home == k.host.id));
-        let view: Vec<HostView<'_>> = eligible.map(|k| HostView { host: &k.host, in_flight: 0 }).collect();
+        let view: Vec<HostView<'_>> =
+            known.values().filter(|k| k.present).map(|k| HostView { host: &k.host, in_flight: 0 }).collect();
         let need = Need { image, avoid: except };
-        let id = place::choose(&view, need, |n| rand::random_range(0..n))?;
+        let preferred = view.iter().find(|view| Some(view.host.id) == prefer && view.fits(need));
+        let id = match preferred {
+            Some(view) => view.host.id,
+            None => place::choose(&view, need, |n| rand::random_range(0..n))?,
+        };
         let host = &mut known.get_mut(&id)?.host;
         host.agents = host.agents.saturating_add(1);
         Some(To { id, address: host.address.clone() })
     }
 
     /// Whether [`Self::choose`] would find a host.
-    pub(crate) fn has_room(&self, image: &Digest, home: Option<HostId>) -> bool {
+    pub(crate) fn has_room(&self, image: &Digest) -> bool {
         let known = self.lock();
-        let mut eligible = known.values().filter(|k| k.present && home.is_none_or(|home| home == k.host.id));
         let need = Need { image, avoid: &[] };
-        eligible.any(|k| HostView { host: &k.host, in_flight: 0 }.fits(need))
+        known.values().filter(|k| k.present).any(|k| HostView { host: &k.host, in_flight: 0 }.fits(need))
     }
 
     /// Notes that an agent has left a host.
@@ -206,19 +198,11 @@ impl Fleet {
         self.lock().values().any(|k| k.present && k.host.state == HostState::Active)
     }
 
-    /// Whether an agent's files could be taken up again where they are.
-    pub(crate) fn home(&self, home: HostId, image: &Digest) -> Home {
+    /// Whether a host that takes agents has an image.
+    pub(crate) fn has_image(&self, image: &Digest) -> bool {
         let known = self.lock();
-        match known.get(&home).filter(|k| k.present && k.host.state == HostState::Active) {
-            None => Home::Away,
-            Some(k) if k.host.images.iter().any(|of| of.digest == *image) => Home::Takes,
-            Some(_) => Home::WithoutImage,
-        }
-    }
-
-    /// Whether there is a host to try: the one an agent belongs to, or any.
-    pub(crate) fn takes(&self, home: Option<HostId>, image: &Digest) -> bool {
-        home.map_or_else(|| self.any_active(), |home| self.home(home, image) == Home::Takes)
+        let mut active = known.values().filter(|k| k.present && k.host.state == HostState::Active);
+        active.any(|k| k.host.images.iter().any(|of| of.digest == *image))
     }
 
     /// What a spawn's `image` stands for. A host that is away still says what names mean, so that a

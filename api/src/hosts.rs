@@ -8,11 +8,12 @@ use axum::body::Body;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use wire::{
-    AgentId, HostId,
+    AgentId, CheckpointId, Digest, HostId,
     access::Role,
     agent::StatusReason,
+    checkpoint::CheckpointKind,
     file::FileEntry,
-    host::{Refusal, Start},
+    host::{Park, Refusal, Start},
     log::Level,
     problem::Problem,
 };
@@ -37,6 +38,9 @@ pub(crate) enum HostError {
     /// No readable answer: it may or may not have done it.
     #[error("host gave no answer")]
     NoAnswer(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The agent is not there.
+    #[error("host does not have the agent")]
+    Gone,
     /// It said no, and nothing changed.
     #[error("host refused: {}", .0.detail)]
     Refused(Refusal),
@@ -58,6 +62,37 @@ pub(crate) struct Stop {
     pub(crate) grace: Duration,
     /// Whether its workspace is removed too.
     pub(crate) purge: bool,
+}
+
+/// One placement of an agent: a host that has another one refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Placed {
+    /// Which agent.
+    pub(crate) agent: AgentId,
+    /// Of which placement.
+    pub(crate) epoch: u64,
+}
+
+/// What an agent began from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Started {
+    /// The checkpoint it goes on from; none when it began anew.
+    pub(crate) checkpoint: Option<CheckpointId>,
+    /// What was wrong with the last one, when that is another.
+    pub(crate) problem: Option<String>,
+}
+
+/// A checkpoint that a host is to take of an agent that goes on.
+#[derive(Debug, Clone)]
+pub(crate) struct Take {
+    /// Of which agent.
+    pub(crate) of: Placed,
+    /// Whether it is kept.
+    pub(crate) kind: CheckpointKind,
+    /// What its owner said about it.
+    pub(crate) note: Option<String>,
+    /// How long the agent may take to come to rest.
+    pub(crate) grace: Duration,
 }
 
 /// What can be read of an agent.
@@ -128,10 +163,29 @@ pub(crate) struct Opened {
 /// The hosts.
 #[async_trait]
 pub(crate) trait Hosts: Send + Sync + std::fmt::Debug {
-    /// Begins an agent; ok once its `start` event returned.
-    async fn start(&self, to: &To, start: Start) -> Result<(), HostError>;
+    /// Begins an agent; ok once its `start` event returned, or it goes on from its checkpoint.
+    async fn start(&self, to: &To, start: Start) -> Result<Started, HostError>;
     /// Ends an agent; ok also when it is not there.
     async fn stop(&self, to: &To, stop: Stop) -> Result<(), HostError>;
+    /// Suspends an agent, whose row says so when this returns; true when it did not come to rest within
+    /// `grace` and is at its last checkpoint.
+    async fn suspend(
+        &self,
+        to: &To,
+        which: Placed,
+        reason: StatusReason,
+        grace: Duration,
+    ) -> Result<bool, HostError>;
+    /// Takes a checkpoint, which is durable when this returns.
+    async fn checkpoint(&self, to: &To, take: Take) -> Result<CheckpointId, HostError>;
+    /// Gives an agent another component, which a checkpoint says when this returns.
+    async fn upgrade(&self, to: &To, which: Placed, image: Digest, grace: Duration) -> Result<(), HostError>;
+    /// Serves a suspended agent's screen and log; ok also when it does already.
+    async fn park(&self, to: &To, park: Park) -> Result<(), HostError>;
+    /// Ends that; ok also when it does not.
+    async fn unpark(&self, to: &To, which: Placed) -> Result<(), HostError>;
+    /// Has it read an agent's inbox.
+    async fn nudge(&self, to: &To, which: Placed) -> Result<(), HostError>;
     /// Reads something of an agent.
     async fn read(&self, to: &To, agent: AgentId, read: Read) -> Result<Streamed, HostError>;
     /// Writes a file whole. An error of `body` ends it with [`HostError::NoAnswer`].

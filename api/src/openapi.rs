@@ -24,8 +24,10 @@ use crate::error;
     components(schemas(Problem, Code, FieldError)),
     tags(
         (name = "agents", description = "Spawn agents, see them, end them."),
+        (name = "checkpoints", description = "Suspend and resume agents, keep them, fork them, take them back."),
+        (name = "messages", description = "What reaches an agent whether it runs or not."),
         (name = "terminals", description = "Live terminals over WebSockets."),
-        (name = "files", description = "Files of a running agent's workspace."),
+        (name = "files", description = "Files of an agent's workspace."),
         (name = "logs", description = "What agents and their host wrote about them."),
         (name = "images", description = "What agents are spawned from."),
         (name = "tokens", description = "API tokens and their scopes."),

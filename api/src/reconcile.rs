@@ -8,7 +8,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     time::MissedTickBehavior,
 };
-use wire::{AgentId, agent::Status};
+use wire::AgentId;
 
 use crate::{app::App, domain::agent::Agent, edge::Chain, error::Error};
 
@@ -113,7 +113,7 @@ fn place_one(app: &Arc<App>, agent: Agent, slot: OwnedSemaphorePermit) {
         let placed = task.clone().place(agent, claim, None).await;
         drop(slot);
         // Only progress asks for another round: what finds no room waits for the next tick.
-        if placed.is_some_and(|agent| agent.status != Status::Pending) {
+        if placed.is_some_and(|agent| !agent.waits()) {
             task.tell(Event::Room);
         }
     });

@@ -24,6 +24,7 @@ mod logs;
 mod page;
 mod session;
 mod socket;
+mod suspending;
 mod tickets;
 mod tokens;
 
@@ -34,6 +35,8 @@ pub(crate) fn public() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(agents::spawn_short))
         .routes(routes!(agents::list))
         .routes(routes!(agents::get, agents::delete))
+        .routes(routes!(suspending::suspend))
+        .routes(routes!(suspending::resume))
         .routes(routes!(tickets::create))
         .routes(routes!(socket::open))
         .routes(routes!(files::list))

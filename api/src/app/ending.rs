@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use wire::{
     HostId,
     agent::{DesiredStatus, Status, StatusReason},
+    host::ResumeCause,
 };
 
 use super::App;
@@ -35,9 +36,9 @@ impl App {
                 return Ok(agent);
             }
             let now = Timestamp::now();
-            // With no host there is nobody to ask.
-            let home = agent.host;
-            let nowhere = home.is_none() || agent.status == Status::Pending;
+            // With no host there is nobody to ask; the one that had it last may have its files still.
+            let home = agent.host.or(agent.home);
+            let nowhere = agent.host.is_none() || agent.status == Status::Pending;
             let to = if nowhere && state::legal(agent.status, Status::Terminated) {
                 Status::Terminated
             } else {
@@ -112,18 +113,15 @@ impl App {
             self.end(agent, reason).await?;
             return Ok(());
         }
+        if agent.status == Status::Suspended && agent.wake_at.is_some_and(|at| at <= now) {
+            self.wake(agent).await?;
+            return Ok(());
+        }
         if agent.deadline.is_none_or(|at| at > now) {
             return Ok(());
         }
-        let waits = agent.status == Status::Pending && agent.ran && agent.desired == DesiredStatus::Running;
-        if waits && !self.fleet.takes(agent.host, &agent.spec.digest) {
-            // It ran and its host went away as planned, or came back without its image: it waits for
-            // one as long as that takes.
-            let patch = Patch {
-                reason: Some(Some(StatusReason::HostDrain)),
-                deadline: Some(None),
-                ..self.waiting(&agent).unwrap_or_default()
-            };
+        if let Some(patch) = self.waiting(&agent).filter(|patch| patch.deadline == Some(None)) {
+            // It has something to lose, and no host has room for it: it waits as long as that takes.
             let expect = Expect { version: Some(agent.version), ..Expect::default() };
             self.update(agent.id, expect, patch).await?;
             return Ok(());
@@ -133,7 +131,7 @@ impl App {
             return Ok(());
         };
         tracing::warn!(agent = %agent.id, from = ?agent.status, ?to, "overdue");
-        let remains = agent.host.and_then(|host| self.fleet.to(host));
+        let leaves = !matches!(to, Status::Running | Status::Terminating);
         let mut patch =
             if to.is_final() { final_patch(to) } else { Patch { status: Some(to), ..Patch::default() } };
         if agent.status != Status::Terminating {
@@ -142,19 +140,34 @@ impl App {
         if !to.is_final() {
             patch.deadline = Some(state::deadline(to, now));
         }
+        if leaves {
+            patch.host = Some(None);
+            patch.cause = interrupted(&agent).map(Some);
+        }
+        if (agent.status, to) == (Status::Suspending, Status::Running) {
+            patch.desired = Some(DesiredStatus::Running);
+        }
         let expect = Expect { version: Some(agent.version), ..Expect::default() };
-        let written = self.update(agent.id, expect, patch).await?;
-        if let (Written::Done(_), Some(to)) = (written, remains.filter(|_| to.is_final())) {
+        let remains = agent.host.and_then(|host| self.fleet.to(host)).filter(|_| leaves);
+        if let (Written::Done(row), Some(host)) = (self.update(agent.id, expect, patch).await?, remains) {
             // It may still run there; its row does not wait for the answer.
-            let (app, stop) = (
-                self.clone(),
-                Stop { agent: agent.id, epoch: agent.epoch, reason, grace: Duration::ZERO, purge: true },
-            );
-            self.detach(async move {
-                let _ = app.hosts.stop(&to, stop).await;
-            });
+            let app = self.clone();
+            self.detach(async move { app.end_at(&host, &agent, reason, row.status.is_final()).await });
         }
         Ok(())
+    }
+}
+
+/// What an agent that is taken off its host is told when it goes on from its checkpoint; none when it has
+/// none, or its row says already.
+pub(super) fn interrupted(agent: &Agent) -> Option<ResumeCause> {
+    agent.checkpoint.as_ref()?;
+    match agent.cause {
+        // It was on its way and on no host: nothing is undone.
+        Some(_) if agent.host.is_none() => None,
+        // What it was to be told it may not have heard; neither promises that nothing was undone.
+        Some(ResumeCause::Fork | ResumeCause::Restore) => None,
+        _ => Some(ResumeCause::Rollback),
     }
 }
 

@@ -166,8 +166,14 @@ pub(crate) fn from_host(error: HostError) -> Error {
         HostError::Unreachable(_) | HostError::NoAnswer(_) => {
             Error { source: Some(std::sync::Arc::new(error)), ..gone() }
         }
+        // Its row is about to say so.
+        HostError::Gone => Error::with(Code::EpochChanged, "the agent's host does not have it"),
         HostError::Refused(refusal) => match refusal.code {
             RefusalCode::StaleEpoch => Error::new(Code::EpochChanged),
+            RefusalCode::StoreUnavailable => {
+                Error::with(Code::Unavailable, format!("no checkpoint could be stored: {}", refusal.detail))
+                    .retry_after(Duration::from_secs(1))
+            }
             RefusalCode::Internal => Error::internal(HostError::Refused(refusal)),
             _ => Error::with(Code::InvalidState, refusal.detail),
         },

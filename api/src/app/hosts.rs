@@ -1,19 +1,28 @@
 //! What hosts tell: that they are here, that they still are, and what became of their agents.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use tokio::time::Instant;
 use wire::{
     AgentId, HostId, Incarnation,
     access::Scope,
-    agent::{Status, StatusReason},
+    agent::{DesiredStatus, OnDrain, Status, StatusReason},
     fleet::HostState,
-    host::{Heartbeat, Lease, Register, Registered, Report, ReportEvent},
+    host::{Heartbeat, Lease, Register, Registered, Report, ReportEvent, ResumeCause},
     problem::Code,
 };
 
-use super::{App, access::Caller, ending::final_patch, validate::Mistakes};
+use super::{
+    App,
+    access::Caller,
+    ending::{final_patch, interrupted},
+    validate::Mistakes,
+};
 use crate::{
     domain::{
         agent::{Agent, Expect, Patch},
@@ -62,6 +71,7 @@ impl App {
 
         let now = Timestamp::now();
         let here: BTreeMap<AgentId, u64> = register.agents.iter().copied().collect();
+        let parked: BTreeSet<(AgentId, u64)> = register.parked.iter().copied().collect();
         let host = Host {
             id: register.id,
             incarnation: register.incarnation,
@@ -84,12 +94,15 @@ impl App {
             self.fleet.drain(id);
         }
         let rows = self.store.agents_on_host(id).await?;
-        let (found, missing): (Vec<_>, Vec<_>) =
-            rows.into_iter().partition(|row| here.get(&row.id) == Some(&row.epoch));
+        let (found, missing): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| match row.status {
+            Status::Suspended => parked.contains(&(row.id, row.epoch)),
+            _ => here.get(&row.id) == Some(&row.epoch),
+        });
         // Before the incarnation is recorded: when this is interrupted, the host registers again and is
         // as fresh as it was.
         let mut over = Vec::new();
-        for row in missing.into_iter().filter(|_| fresh) {
+        // What the same start of a host does not say it has it may be about to report; a park is not reported.
+        for row in missing.into_iter().filter(|row| fresh || row.status == Status::Suspended) {
             over.extend(self.lose(row, id).await?);
         }
         self.store.register_host(host.clone()).await?;
@@ -99,19 +112,20 @@ impl App {
         for agent in over {
             self.forget_files(&agent, id);
         }
-        let mut drop = here;
+        let mut drop: BTreeSet<AgentId> =
+            here.into_keys().chain(parked.into_iter().map(|(id, _)| id)).collect();
         for row in found {
             drop.remove(&row.id);
             self.adopt(row).await?;
         }
         self.tell(Event::Room);
-        Ok(Registered { drop: drop.into_keys().collect() })
+        Ok(Registered { drop: drop.into_iter().collect() })
     }
 
     /// A host says an agent runs there whose row has this very placement.
     async fn adopt(self: &Arc<Self>, row: Agent) -> Result<(), Error> {
         match row.status {
-            Status::Starting => {
+            Status::Starting | Status::Resuming | Status::Migrating => {
                 // A task that waits for the answer to its start writes what that is.
                 let Some(_claim) = self.try_claim(row.id) else { return Ok(()) };
                 let patch = Patch {
@@ -122,7 +136,12 @@ impl App {
                     started_at: row.started_at.is_none().then(Timestamp::now),
                     ..Patch::default()
                 };
-                self.update(row.id, at(&row, &[Status::Starting]), patch).await?;
+                self.update(row.id, at(&row, &[row.status]), patch).await?;
+            }
+            // Whoever waited for the answer may be gone; asked again it is the same suspend.
+            Status::Suspending => {
+                let app = self.clone();
+                self.detach(async move { app.order_suspend(row).await });
             }
             Status::Terminating => {
                 let app = self.clone();
@@ -133,27 +152,29 @@ impl App {
         Ok(())
     }
 
-    /// An agent's host is gone, or came back without it. Honest: there is no checkpoint to go on from.
-    /// The row when that was its end.
+    /// An agent's host is gone, or came back without it: it goes on from its last checkpoint, or begins
+    /// anew where there is none. The row when that was its end.
     async fn lose(&self, row: Agent, host: HostId) -> Result<Option<Agent>, Error> {
         let patch = match row.status {
             Status::Terminating => final_patch(Status::Terminated),
+            // Only its sockets were there.
+            Status::Suspended => Patch { host: Some(None), ..Patch::default() },
             // It never was `running`, so it can begin again elsewhere, unless a task sees to it now.
             Status::Starting if self.try_claim(row.id).is_some() => Patch {
                 status: Some(Status::Pending),
                 reason: Some(Some(StatusReason::Scheduling)),
-                // What ran before has its files there and waits for them.
-                host: (!row.ran).then_some(None),
+                host: Some(None),
                 deadline: Some(state::deadline(Status::Pending, Timestamp::now())),
                 ..Patch::default()
             },
-            // It left as planned and waits for its host to come back with its files.
             Status::Starting | Status::Pending => return Ok(None),
-            _ => Patch {
-                reason: Some(Some(StatusReason::HostLost)),
-                detail: Some(Some(format!("host {host} was lost while the agent was on it"))),
-                ..final_patch(Status::Failed)
-            },
+            // The task that waits for the answer to its start tries another host.
+            Status::Resuming | Status::Migrating if self.try_claim(row.id).is_none() => return Ok(None),
+            _ => displaced(
+                &row,
+                StatusReason::HostLost,
+                format!("host {host} was lost while the agent was on it"),
+            ),
         };
         let written = self.update(row.id, at(&row, &[row.status]), patch).await?;
         let Written::Done(agent) = written else { return Ok(None) };
@@ -229,6 +250,16 @@ impl App {
             self.fleet.drain(host);
         }
         let patch = match (report.event, row.status) {
+            (ReportEvent::Wanted {}, Status::Suspended) => {
+                self.wake(row).await?;
+                return Ok(());
+            }
+            (ReportEvent::Unparked {}, Status::Suspended) => {
+                let patch = Patch { host: Some(None), ..Patch::default() };
+                self.update(row.id, at(&row, &[Status::Suspended]), patch).await?;
+                return Ok(());
+            }
+            (ReportEvent::Wanted {} | ReportEvent::Unparked {}, _) | (_, Status::Suspended) => return Ok(()),
             (_, Status::Terminating) => final_patch(Status::Terminated),
             (ReportEvent::Ended { status, reason, detail }, from) => {
                 let terminated = status == Status::Terminated && state::legal(from, status);
@@ -239,16 +270,18 @@ impl App {
                     ..final_patch(status)
                 }
             }
-            (ReportEvent::Wanted {} | ReportEvent::Unparked {}, _) => return Ok(()),
-            // No deadline: its time runs again once its host is there to try. The row keeps the host:
-            // its workspace is there and nowhere else.
-            (ReportEvent::Released {}, status) => Patch {
+            // It began nothing there that anybody could have seen.
+            (ReportEvent::Released {}, Status::Starting) => Patch {
                 status: Some(Status::Pending),
                 reason: Some(Some(StatusReason::HostDrain)),
-                deadline: Some(None),
-                ran: (status == Status::Running).then_some(true),
+                host: Some(None),
                 ..Patch::default()
             },
+            (ReportEvent::Released {}, _) => displaced(
+                &row,
+                StatusReason::HostDrain,
+                format!("host {host} stopped before it came to rest"),
+            ),
         };
         match self.update(row.id, at(&row, &[row.status]), patch).await? {
             Written::Done(agent) => {
@@ -268,6 +301,32 @@ impl App {
             Written::Missing => {}
         }
         Ok(())
+    }
+}
+
+/// What becomes of an agent that is taken off its host as it is, without a new checkpoint.
+fn displaced(row: &Agent, reason: StatusReason, detail: String) -> Patch {
+    let says = Patch { reason: Some(Some(reason)), detail: Some(Some(detail)), ..Patch::default() };
+    if !row.spec.suspendable && row.spec.on_drain == OnDrain::Finish {
+        let status = if reason == StatusReason::HostDrain { Status::Terminated } else { Status::Failed };
+        let status = if state::legal(row.status, status) { status } else { Status::Failed };
+        return Patch { reason: says.reason, detail: says.detail, ..final_patch(status) };
+    }
+    let to = match (row.checkpoint.is_some(), row.desired) {
+        (false, _) => Status::Pending,
+        (true, DesiredStatus::Suspended) => Status::Suspended,
+        (true, _) => Status::Resuming,
+    };
+    let came_up = matches!(row.status, Status::Running | Status::Suspending);
+    Patch {
+        status: (to != row.status).then_some(to),
+        // What has nothing to be kept as is not kept.
+        desired: (to == Status::Pending).then_some(DesiredStatus::Running),
+        host: Some(None),
+        cause: if to == Status::Pending { Some(None::<ResumeCause>) } else { interrupted(row).map(Some) },
+        deadline: Some(state::deadline(to, Timestamp::now())),
+        ran: came_up.then_some(true),
+        ..says
     }
 }
 

@@ -1,4 +1,4 @@
-//! Giving a pending agent to a host and seeing it start.
+//! Giving an agent that waits to a host and seeing it start there, anew or from its checkpoint.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 use wire::{
     HostId,
-    agent::{DesiredStatus, Status, StatusReason},
-    host::{Refusal, RefusalCode, Start},
+    agent::{Status, StatusReason},
+    host::{Refusal, RefusalCode, Resume, ResumeCause, Start},
 };
 
 use super::{App, Claim};
@@ -18,8 +18,7 @@ use crate::{
     },
     edge::Chain,
     error::Error,
-    fleet::Home,
-    hosts::{HostError, Stop, To},
+    hosts::{HostError, Placed, Started, Stop, To},
     store::{Created, Idempotency, StoreError, Written},
 };
 
@@ -30,11 +29,13 @@ const START: Duration = Duration::from_secs(25);
 
 /// What a host's answer means for the agent.
 enum Outcome {
-    Runs,
+    Runs(Started),
     /// Another host may have it; the host may have begun it when `maybe` is true.
     Elsewhere {
         maybe: bool,
     },
+    /// No host could have it just now, whose fault it is not: its time begins anew.
+    Later(String),
     Fails(StatusReason, String),
 }
 
@@ -94,14 +95,20 @@ impl App {
             .flatten()
     }
 
+    /// Places an agent that waits in a task of its own, unless one does already.
+    pub(super) fn place_now(self: &Arc<Self>, agent: Agent) {
+        let Some(claim) = self.try_claim(agent.id) else { return };
+        self.detach(self.clone().place(agent, claim, None));
+    }
+
     async fn try_hosts(
         self: &Arc<Self>,
         mut agent: Agent,
         first: Option<(To, Agent)>,
     ) -> Result<Option<Agent>, Error> {
         let mut tried: Vec<HostId> = Vec::new();
-        // However many hosts refuse it, its time in `pending` goes on from where it was.
-        let patience = agent.deadline.or_else(|| state::deadline(Status::Pending, Timestamp::now()));
+        // However many hosts refuse it, the time it may wait goes on from where it was.
+        let patience = agent.deadline.or_else(|| state::deadline(agent.status, Timestamp::now()));
         if let Some((to, assigned)) = first {
             tried.push(to.id);
             match self.begin(assigned, &to, patience).await? {
@@ -110,18 +117,22 @@ impl App {
             }
         }
         while tried.len() < ATTEMPTS {
-            if agent.status != Status::Pending || agent.desired == DesiredStatus::Terminated {
+            if !agent.waits() {
                 return Ok(Some(agent));
             }
-            let Some(to) = self.fleet.choose(&agent.spec.digest, &tried, agent.host) else { break };
+            // Where it was, its files and its sockets may be.
+            let Some(to) = self.fleet.choose(&agent.spec.digest, &tried, agent.home) else { break };
             tried.push(to.id);
             let now = Timestamp::now();
             let deadline = state::deadline(Status::Starting, now).unwrap_or(Timestamp::MAX);
             match self.store.assign(agent.id, agent.epoch, to.id, deadline, now).await? {
-                Written::Done(assigned) => match self.begin(assigned, &to, patience).await? {
-                    Some(row) => agent = row,
-                    None => return Ok(None),
-                },
+                Written::Done(assigned) => {
+                    self.leave_park(&agent, &to);
+                    match self.begin(assigned, &to, patience).await? {
+                        Some(row) => agent = row,
+                        None => return Ok(None),
+                    }
+                }
                 Written::Conflict(other) => {
                     self.fleet.left(to.id);
                     return Ok(Some(other));
@@ -135,6 +146,18 @@ impl App {
         self.wait_for_room(agent).await.map(Some)
     }
 
+    /// Has the host that may serve a suspended agent's sockets send them to where it is resumed.
+    fn leave_park(self: &Arc<Self>, agent: &Agent, to: &To) {
+        let home = agent.home.filter(|home| *home != to.id && agent.status == Status::Resuming);
+        let Some(home) = home.and_then(|home| self.fleet.to(home)) else { return };
+        let (app, which) = (self.clone(), Placed { agent: agent.id, epoch: agent.epoch });
+        self.detach(async move {
+            if let Err(error) = app.hosts.unpark(&home, which).await {
+                tracing::debug!(host = %home.id, error = %Chain(&error), "a park was not left");
+            }
+        });
+    }
+
     /// Has a host start an agent that was given to it.
     async fn begin(
         self: &Arc<Self>,
@@ -144,7 +167,20 @@ impl App {
     ) -> Result<Option<Agent>, Error> {
         self.changes.tell(agent.id);
         let answer = self.hosts.start(to, start(&agent)).await;
-        self.settle(agent, to, answer, patience).await
+        let outcome = outcome(to, &agent, answer);
+        if matches!(outcome, Outcome::Elsewhere { maybe: true }) {
+            // It must not run in two places, so the first is told before the next is.
+            self.end_at(to, &agent, StatusReason::Scheduling, true).await;
+        }
+        self.settle(agent, to, outcome, patience).await
+    }
+
+    /// Has a host end at once what it may have of a placement; it does not matter whether it answers.
+    pub(super) async fn end_at(&self, to: &To, agent: &Agent, reason: StatusReason, purge: bool) {
+        let stop = Stop { agent: agent.id, epoch: agent.epoch, reason, grace: Duration::ZERO, purge };
+        if let Err(error) = self.hosts.stop(to, stop).await {
+            tracing::debug!(host = %to.id, agent = %agent.id, error = %Chain(&error), "not told of an end");
+        }
     }
 
     /// Writes what a host's answer to `start` means.
@@ -152,95 +188,55 @@ impl App {
         self: &Arc<Self>,
         agent: Agent,
         to: &To,
-        answer: Result<(), HostError>,
+        outcome: Outcome,
         patience: Option<Timestamp>,
     ) -> Result<Option<Agent>, Error> {
         let (id, epoch) = (agent.id, agent.epoch);
-        let outcome = outcome(to, answer);
-        // A first start that failed left nothing behind; what ran before keeps its files even then.
-        let is_over = agent.ran && matches!(outcome, Outcome::Fails(..));
-        let status = match outcome {
-            Outcome::Runs => vec![Status::Starting],
-            // A host that registered anew meanwhile may have said that it runs: this answer is later.
-            Outcome::Elsewhere { .. } | Outcome::Fails(..) => vec![Status::Starting, Status::Running],
-        };
-        let patch = match outcome {
-            Outcome::Runs => Patch {
-                status: Some(Status::Running),
-                reason: Some(None),
-                detail: Some(None),
-                deadline: Some(None),
-                ran: Some(true),
-                started_at: agent.started_at.is_none().then(Timestamp::now),
-                ..Patch::default()
-            },
-            Outcome::Elsewhere { maybe } => {
-                if maybe {
-                    // It must not run in two places, so the first is told before the next is.
-                    let stop = Stop {
-                        agent: id,
-                        epoch,
-                        reason: StatusReason::Scheduling,
-                        grace: Duration::ZERO,
-                        purge: !agent.ran,
-                    };
-                    let _ = self.hosts.stop(to, stop).await;
+        let runs = matches!(outcome, Outcome::Runs(_));
+        match outcome {
+            Outcome::Elsewhere { .. } => self.fleet.full(to.id),
+            Outcome::Later(_) | Outcome::Fails(..) => self.fleet.left(to.id),
+            Outcome::Runs(_) => {}
+        }
+        let mut row = agent.clone();
+        loop {
+            let patch = settled(&row, agent.status, &outcome, patience);
+            let expect = Expect { version: Some(row.version), ..Expect::default() };
+            match self.update(id, expect, patch).await? {
+                Written::Done(after) => {
+                    if after.status.is_final() {
+                        self.forget_files(&after, to.id);
+                    }
+                    return Ok(Some(after));
                 }
-                self.fleet.full(to.id);
-                Patch {
-                    status: Some(Status::Pending),
-                    reason: Some(Some(StatusReason::Scheduling)),
-                    // What ran before goes where its files are and nowhere else.
-                    host: (!agent.ran).then_some(None),
-                    deadline: Some(patience),
-                    ..Patch::default()
+                // A commit, or a host that registered anew and said that it runs: this answer is later.
+                Written::Conflict(newer)
+                    if newer.version != row.version
+                        && (newer.epoch, newer.host) == (epoch, Some(to.id))
+                        && (newer.status == agent.status || newer.status == Status::Running && !runs) =>
+                {
+                    row = newer;
                 }
+                Written::Conflict(newer) => {
+                    if newer.status == Status::Terminating {
+                        // Deleted while it started.
+                        self.finish(newer.clone()).await;
+                    } else if (newer.epoch, newer.host) != (epoch, Some(to.id)) {
+                        // Overdue, or released: what runs there is nobody's any more.
+                        let purge = newer.status.is_final();
+                        self.end_at(to, &agent, StatusReason::UserRequest, purge).await;
+                    }
+                    return Ok(Some(newer));
+                }
+                Written::Missing => return Ok(None),
             }
-            Outcome::Fails(reason, detail) => {
-                self.fleet.left(to.id);
-                Patch {
-                    status: Some(Status::Failed),
-                    reason: Some(Some(reason)),
-                    detail: Some(Some(detail)),
-                    host: Some(None),
-                    deadline: Some(None),
-                    ..Patch::default()
-                }
-            }
-        };
-        let expect = Expect { epoch: Some(epoch), status, ..Expect::default() };
-        match self.update(id, expect, patch).await? {
-            Written::Done(agent) => {
-                if is_over {
-                    self.forget_files(&agent, to.id);
-                }
-                Ok(Some(agent))
-            }
-            Written::Conflict(agent) => {
-                // Deleted while it started, or overdue: what runs there is nobody's any more.
-                if agent.status == Status::Terminating {
-                    self.finish(agent.clone()).await;
-                } else if agent.status != Status::Running || agent.epoch != epoch {
-                    let stop = Stop {
-                        agent: id,
-                        epoch,
-                        reason: StatusReason::UserRequest,
-                        grace: Duration::ZERO,
-                        // What was released is to be taken over by its next start.
-                        purge: agent.status.is_final(),
-                    };
-                    let _ = self.hosts.stop(to, stop).await;
-                }
-                Ok(Some(agent))
-            }
-            Written::Missing => Ok(None),
         }
     }
 
     /// Leaves an agent to the reconciler.
     async fn wait_for_room(&self, agent: Agent) -> Result<Agent, Error> {
         let Some(patch) = self.waiting(&agent) else { return Ok(agent) };
-        let expect = Expect { epoch: Some(agent.epoch), status: vec![Status::Pending], ..Expect::default() };
+        let expect = Expect { version: Some(agent.version), ..Expect::default() };
         match self.update(agent.id, expect, patch).await? {
             Written::Done(agent) | Written::Conflict(agent) => Ok(agent),
             Written::Missing => Ok(agent),
@@ -249,36 +245,90 @@ impl App {
 
     /// Whether an agent can only wait: no host could have it now, and its row says so already.
     pub(crate) fn waits(&self, agent: &Agent) -> bool {
-        !self.fleet.has_room(&agent.spec.digest, agent.host) && self.waiting(agent).is_none()
+        !self.fleet.has_room(&agent.spec.digest) && self.waiting(agent).is_none()
     }
 
-    /// What the row of an agent that found no room has to say, unless it says so already. Its time runs
-    /// only while a host is there to try: agents that wait for theirs to come back are not given up.
+    /// What the row of an agent that found no room has to say, unless it says so already. The time of one
+    /// that has something to lose runs only while a host has room for it.
     pub(super) fn waiting(&self, agent: &Agent) -> Option<Patch> {
-        if agent.status != Status::Pending {
+        if !agent.waits() {
             return None;
         }
-        let there = self.fleet.takes(agent.host, &agent.spec.digest);
-        let drained = agent.host.is_some() || agent.reason == Some(StatusReason::HostDrain);
-        let (reason, deadline) = match (there, agent.deadline) {
-            (true, None) => {
-                let deadline = state::deadline(Status::Pending, Timestamp::now());
-                (StatusReason::InsufficientCapacity, Some(deadline))
-            }
-            (false, Some(_)) if drained => (StatusReason::HostDrain, Some(None)),
-            (false, None) if drained => (StatusReason::HostDrain, None),
-            _ => (StatusReason::InsufficientCapacity, None),
-        };
-        let detail = match agent.host {
-            Some(home) if self.fleet.home(home, &agent.spec.digest) == Home::WithoutImage => {
-                Some(format!("host {home} no longer has image {}", agent.spec.digest))
-            }
+        let keeps = agent.ran || agent.checkpoint.is_some();
+        let has_room = self.fleet.has_room(&agent.spec.digest);
+        let deadline = match (has_room || !keeps, agent.deadline) {
+            (true, None) => Some(state::deadline(agent.status, Timestamp::now())),
+            (false, Some(_)) => Some(None),
             _ => None,
         };
-        if agent.reason == Some(reason) && agent.detail == detail && deadline.is_none() {
+        let any = self.fleet.any_active();
+        // With no host at all, what brought it here says more.
+        let reason = if any || !keeps { Some(StatusReason::InsufficientCapacity) } else { agent.reason };
+        let has_image = !any || self.fleet.has_image(&agent.spec.digest);
+        let detail = (!has_image).then(|| Some(format!("no host has image {}", agent.spec.digest)));
+        let said = detail.as_ref().is_none_or(|detail| *detail == agent.detail);
+        if agent.reason == reason && said && deadline.is_none() {
             return None;
         }
-        Some(Patch { reason: Some(Some(reason)), detail: Some(detail), deadline, ..Patch::default() })
+        Some(Patch { reason: Some(reason), detail, deadline, ..Patch::default() })
+    }
+}
+
+/// The row after its host's answer; `from` is the status it was placed with.
+fn settled(row: &Agent, from: Status, outcome: &Outcome, patience: Option<Timestamp>) -> Patch {
+    let waits = Patch {
+        // One that came to `running` meanwhile, as its host said, goes back.
+        status: match from {
+            Status::Starting => Some(Status::Pending),
+            from => (row.status != from).then_some(from),
+        },
+        reason: Some(Some(if from == Status::Starting {
+            StatusReason::Scheduling
+        } else {
+            StatusReason::Restoring
+        })),
+        host: Some(None),
+        deadline: Some(patience),
+        ..Patch::default()
+    };
+    match outcome {
+        Outcome::Runs(started) => {
+            let fell_back = row.previous.clone().filter(|at| {
+                Some(at.id) == started.checkpoint && row.checkpoint.as_ref().is_some_and(|last| last != at)
+            });
+            let detail = fell_back.as_ref().map(|_| {
+                let why = started.problem.as_deref().unwrap_or("it is damaged");
+                format!("its last checkpoint could not be read ({why}); it goes on from the one before")
+            });
+            if let Some(detail) = &detail {
+                tracing::error!(agent = %row.id, detail, "a checkpoint could not be read");
+            }
+            Patch {
+                status: Some(Status::Running),
+                reason: Some(None),
+                detail: Some(detail),
+                deadline: Some(None),
+                ran: Some(true),
+                previous: fell_back.as_ref().map(|_| None),
+                checkpoint: fell_back.map(Some),
+                started_at: row.started_at.is_none().then(Timestamp::now),
+                ..Patch::default()
+            }
+        }
+        Outcome::Elsewhere { .. } => waits,
+        Outcome::Later(why) => Patch {
+            detail: Some(Some(why.clone())),
+            deadline: Some(state::deadline(row.status, Timestamp::now())),
+            ..waits
+        },
+        Outcome::Fails(reason, detail) => Patch {
+            status: Some(Status::Failed),
+            reason: Some(Some(*reason)),
+            detail: Some(Some(detail.clone())),
+            host: Some(None),
+            deadline: Some(None),
+            ..Patch::default()
+        },
     }
 }
 
@@ -294,36 +344,51 @@ fn start(agent: &Agent) -> Start {
         limits: agent.spec.limits,
         size: None,
         restart: agent.ran,
-        resume: None,
-        timeline: 0,
-        idle_timeout_seconds: None,
-        send_to: Vec::new(),
-        on_drain: wire::agent::OnDrain::Restart,
+        resume: agent.checkpoint.clone().map(|checkpoint| Resume {
+            checkpoint,
+            previous: agent.previous.clone(),
+            // Whoever sent it here without saying why has undone something.
+            cause: agent.cause.unwrap_or(ResumeCause::Rollback),
+        }),
+        timeline: agent.timeline,
+        idle_timeout_seconds: agent.spec.idle_timeout_seconds,
+        send_to: agent.spec.send_to.clone(),
+        on_drain: agent.spec.on_drain,
         timeout_ms: u64::try_from(START.as_millis()).unwrap_or(u64::MAX),
     }
 }
 
-fn outcome(to: &To, answer: Result<(), HostError>) -> Outcome {
+fn outcome(to: &To, agent: &Agent, answer: Result<Started, HostError>) -> Outcome {
     let error = match answer {
-        Ok(()) => return Outcome::Runs,
+        Ok(started) => return Outcome::Runs(started),
         Err(HostError::Refused(Refusal { code, detail })) => {
             return match code {
-                RefusalCode::Full
+                RefusalCode::Trap | RefusalCode::Fault => Outcome::Fails(StatusReason::GuestTrap, detail),
+                RefusalCode::OutOfMemory => Outcome::Fails(StatusReason::OutOfMemory, detail),
+                // A start event is the agent's own; a restore that is slow is its host's.
+                RefusalCode::Timeout if agent.checkpoint.is_none() => {
+                    Outcome::Fails(StatusReason::InitTimeout, detail)
+                }
+                RefusalCode::Limits => Outcome::Fails(StatusReason::PolicyDenied, detail),
+                RefusalCode::BadCheckpoint => {
+                    let detail = format!("none of its checkpoints could be restored: {detail}");
+                    Outcome::Fails(StatusReason::Restoring, detail)
+                }
+                RefusalCode::StoreUnavailable => {
+                    tracing::warn!(host = %to.id, detail, "a checkpoint could not be fetched");
+                    Outcome::Later(format!("its checkpoint cannot be fetched now: {detail}"))
+                }
+                RefusalCode::Timeout
+                | RefusalCode::Full
                 | RefusalCode::Cordoned
                 | RefusalCode::UnknownImage
                 | RefusalCode::StaleEpoch
-                | RefusalCode::StoreUnavailable
-                | RefusalCode::BadCheckpoint
                 | RefusalCode::NotSuspendable
                 | RefusalCode::NotUpgradable
                 | RefusalCode::Internal => {
                     tracing::warn!(host = %to.id, ?code, detail, "host refused a start");
                     Outcome::Elsewhere { maybe: false }
                 }
-                RefusalCode::Trap | RefusalCode::Fault => Outcome::Fails(StatusReason::GuestTrap, detail),
-                RefusalCode::OutOfMemory => Outcome::Fails(StatusReason::OutOfMemory, detail),
-                RefusalCode::Timeout => Outcome::Fails(StatusReason::InitTimeout, detail),
-                RefusalCode::Limits => Outcome::Fails(StatusReason::PolicyDenied, detail),
             };
         }
         Err(error) => error,

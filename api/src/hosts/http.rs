@@ -12,21 +12,26 @@ use reqwest::{RequestBuilder, Response};
 use serde::Serialize;
 use tokio::{net::TcpStream, time::timeout};
 use wire::{
-    AgentId,
+    AgentId, CheckpointId, Digest,
     access::Role,
+    agent::StatusReason,
     file::FileEntry,
-    host::{Command, MAX_COMMAND_BYTES, REQUEST_ID, Reply, SOCKET_EPOCH, SOCKET_ROLE, Start},
+    host::{Command, MAX_COMMAND_BYTES, Park, REQUEST_ID, Reply, SOCKET_EPOCH, SOCKET_ROLE, Start},
     problem::Problem,
     terminal,
 };
 
-use super::{HostError, Hosts, OpenSocket, Opened, Read, Stop, Streamed, To};
+use super::{HostError, Hosts, OpenSocket, Opened, Placed, Read, Started, Stop, Streamed, Take, To};
 use crate::auth::host::FleetKey;
 
 /// A host that does not take a connection in this time is unreachable.
 const CONNECT: Duration = Duration::from_secs(2);
 /// What a host may take beyond the time that a command itself allows.
 const MARGIN: Duration = Duration::from_secs(3);
+/// What a host may take to commit a checkpoint, beyond the time its agent may take to come to rest.
+const COMMIT: Duration = Duration::from_secs(10);
+/// What a host may take for what needs no answer of an agent's own.
+const SHORT: Duration = Duration::from_secs(5);
 /// A host that sends nothing of a file for this long is gone.
 const READ_IDLE: Duration = Duration::from_secs(30);
 /// Connections kept open to a host.
@@ -71,21 +76,69 @@ impl HttpHosts {
 
 #[async_trait]
 impl Hosts for HttpHosts {
-    async fn start(&self, to: &To, start: Start) -> Result<(), HostError> {
+    async fn start(&self, to: &To, start: Start) -> Result<Started, HostError> {
         let within = Duration::from_millis(start.timeout_ms);
         match self.command(to, &Command::Start(Box::new(start)), within).await? {
-            Reply::Started { .. } => Ok(()),
+            Reply::Started { checkpoint, problem } => Ok(Started { checkpoint, problem }),
             other => Err(unexpected(other)),
         }
     }
 
     async fn stop(&self, to: &To, stop: Stop) -> Result<(), HostError> {
         let Stop { agent, epoch, reason, grace, purge } = stop;
-        let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
-        match self.command(to, &Command::Stop { agent, epoch, reason, grace_ms, purge }, grace).await? {
+        let command = Command::Stop { agent, epoch, reason, grace_ms: millis(grace), purge };
+        match self.command(to, &command, grace).await? {
             Reply::Stopped {} | Reply::Gone {} => Ok(()),
             other => Err(unexpected(other)),
         }
+    }
+
+    async fn suspend(
+        &self,
+        to: &To,
+        which: Placed,
+        reason: StatusReason,
+        grace: Duration,
+    ) -> Result<bool, HostError> {
+        let Placed { agent, epoch } = which;
+        let command = Command::Suspend { agent, epoch, reason, grace_ms: millis(grace) };
+        match self.command(to, &command, grace + COMMIT).await? {
+            Reply::Suspended { rolled_back } => Ok(rolled_back),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    async fn checkpoint(&self, to: &To, take: Take) -> Result<CheckpointId, HostError> {
+        let Take { of: Placed { agent, epoch }, kind, note, grace } = take;
+        let command = Command::Checkpoint { agent, epoch, kind, note, grace_ms: millis(grace) };
+        match self.command(to, &command, grace + COMMIT).await? {
+            Reply::Checkpointed { id } => Ok(id),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    async fn upgrade(&self, to: &To, which: Placed, image: Digest, grace: Duration) -> Result<(), HostError> {
+        let Placed { agent, epoch } = which;
+        let command = Command::Upgrade { agent, epoch, image, grace_ms: millis(grace) };
+        match self.command(to, &command, grace + COMMIT).await? {
+            Reply::Upgraded {} => Ok(()),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    async fn park(&self, to: &To, park: Park) -> Result<(), HostError> {
+        done(self.command(to, &Command::Park(Box::new(park)), SHORT).await?)
+    }
+
+    async fn unpark(&self, to: &To, Placed { agent, epoch }: Placed) -> Result<(), HostError> {
+        match self.command(to, &Command::Unpark { agent, epoch }, SHORT).await? {
+            Reply::Gone {} => Ok(()),
+            other => done(other),
+        }
+    }
+
+    async fn nudge(&self, to: &To, Placed { agent, epoch }: Placed) -> Result<(), HostError> {
+        done(self.command(to, &Command::Nudge { agent, epoch }, SHORT).await?)
     }
 
     async fn read(&self, to: &To, agent: AgentId, read: Read) -> Result<Streamed, HostError> {
@@ -227,8 +280,20 @@ fn problem(status: StatusCode, body: &[u8]) -> HostError {
     }
 }
 
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn done(reply: Reply) -> Result<(), HostError> {
+    match reply {
+        Reply::Done {} => Ok(()),
+        other => Err(unexpected(other)),
+    }
+}
+
 fn unexpected(reply: Reply) -> HostError {
     match reply {
+        Reply::Gone {} => HostError::Gone,
         Reply::Refused { refusal } => HostError::Refused(refusal),
         other => HostError::NoAnswer(format!("unexpected reply {other:?}").into()),
     }

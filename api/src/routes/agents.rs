@@ -203,7 +203,7 @@ pub(super) async fn delete(
     Ok((StatusCode::ACCEPTED, Answer(app.view(agent))).into_response())
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Error> {
+pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Error> {
     let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
     let key = key.to_str().ok().filter(|key| (1..=MAX_KEY_BYTES).contains(&key.len()));
     let key = key.filter(|key| key.bytes().all(|byte| byte.is_ascii_graphic()));
@@ -212,7 +212,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Error> {
 }
 
 /// `wait=N` of `Prefer` (RFC 7240): what is not understood there is ignored.
-fn prefer_wait(headers: &HeaderMap) -> Option<Duration> {
+pub(super) fn prefer_wait(headers: &HeaderMap) -> Option<Duration> {
     let values = headers.get_all("prefer").into_iter().filter_map(|value| value.to_str().ok());
     let mut preferences = values.flat_map(|value| value.split([',', ';']));
     let seconds = preferences.find_map(|preference| {

@@ -2,18 +2,24 @@
 
 use std::sync::Arc;
 
-use axum::{Json as Answer, Router, extract::State, routing::post};
+use axum::{
+    Json as Answer, Router,
+    extract::State,
+    routing::{get, post},
+};
 use http::StatusCode;
+use serde::Deserialize;
 use wire::{
-    HostId,
-    host::{Heartbeat, Lease, Redeem, Redeemed, Register, Registered, Report},
+    AgentId, HostId,
+    host::{Commits, Committed, Heartbeat, Lease, Redeem, Redeemed, Register, Registered, Report},
+    message::Delivery,
     problem::Code,
 };
 
 use crate::{
     app::App,
     error::Error,
-    extract::{FromHost, HostJson, Id},
+    extract::{FromHost, HostJson, Id, Query},
 };
 
 /// The routes.
@@ -22,6 +28,8 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/internal/v1/hosts", post(register))
         .route("/internal/v1/hosts/{id}/heartbeat", post(heartbeat))
         .route("/internal/v1/hosts/{id}/reports", post(reports))
+        .route("/internal/v1/hosts/{id}/commits", post(commits))
+        .route("/internal/v1/agents/{id}/inbox", get(inbox))
         .route("/internal/v1/tickets/redeem", post(redeem))
 }
 
@@ -62,6 +70,32 @@ async fn reports(
     same(host, id)?;
     app.reports(host, reports).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+async fn commits(
+    State(app): State<Arc<App>>,
+    FromHost(host): FromHost,
+    Id(id): Id<HostId>,
+    HostJson(commits): HostJson<Commits>,
+) -> Result<Answer<Committed>, Error> {
+    same(host, id)?;
+    app.commit(host, commits).await.map(Answer)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct After {
+    epoch: u64,
+    after: u64,
+}
+
+async fn inbox(
+    State(app): State<Arc<App>>,
+    FromHost(host): FromHost,
+    Id(id): Id<AgentId>,
+    Query(After { epoch, after }): Query<After>,
+) -> Result<Answer<Vec<Delivery>>, Error> {
+    app.inbox(host, id, epoch, after).await.map(Answer)
 }
 
 async fn redeem(
