@@ -12,6 +12,10 @@
 mod access;
 #[path = "store/agents.rs"]
 mod agents;
+#[path = "store/checkpoints.rs"]
+mod checkpoints;
+#[path = "store/commits.rs"]
+mod commits;
 #[path = "store/file.rs"]
 mod file;
 #[path = "store/fixture.rs"]
@@ -20,6 +24,8 @@ mod fixture;
 mod hosts;
 #[path = "store/idempotency.rs"]
 mod idempotency;
+#[path = "store/inbox.rs"]
+mod inbox;
 #[path = "store/lists.rs"]
 mod lists;
 
@@ -106,6 +112,51 @@ contract! {
         a_new_incarnation_supersedes_and_revives
         a_host_is_buried_once_and_only_as_it_was_seen
         a_host_that_drains_says_so
+    }
+    commits {
+        a_commit_reads_back_whole
+        the_last_two_are_kept_and_those_that_were_asked_for
+        a_host_without_its_lease_commits_nothing
+        a_commit_of_another_placement_is_stale
+        of_many_commits_each_is_judged_alone
+        a_commit_again_is_recorded_once
+        a_commit_whose_answer_was_lost_is_recorded_though_the_agent_is_awake_again
+        a_late_copy_of_an_older_commit_changes_nothing
+        a_suspended_agent_is_parked_or_on_no_host
+        what_is_released_waits_for_another_host
+        what_never_came_up_is_released_for_the_reason_it_was_to
+        a_status_that_does_not_allow_it_is_told
+        an_upgrade_changes_the_component
+        one_that_goes_on_from_the_one_before_keeps_that
+        a_timer_is_due_while_its_agent_is_suspended
+    }
+    checkpoints {
+        a_checkpoint_is_deleted_unless_an_agent_goes_on_from_it
+        a_restore_goes_back_to_what_is_there
+        a_fork_keeps_what_it_goes_on_from
+        a_fork_of_what_is_gone_is_told
+        an_agent_that_ends_leaves_nothing
+        a_pack_is_garbage_when_nothing_refers_to_it
+        packs_that_are_gone_are_told_until_long_after
+        a_pack_that_no_commit_brought_is_nobodys
+        no_pack_goes_that_an_agent_can_go_on_from
+    }
+    inbox {
+        messages_read_back_in_their_order
+        of_many_messages_each_has_a_number
+        a_message_with_a_key_is_delivered_once
+        an_inbox_has_bounds_for_what_waits
+        what_both_checkpoints_cover_leaves_the_inbox
+        a_fall_back_has_its_messages_again
+        a_restore_does_not_have_them_again
+        a_forks_inbox_is_its_own
+        a_send_is_done_once
+        a_send_of_another_placement_or_life_is_stale
+        a_send_that_cannot_be_done_says_so
+        agents_with_mail_are_found_in_pages
+        what_wakes_a_suspended_agent_is_seen
+        an_end_takes_inbox_and_webhooks_along
+        a_webhook_is_found_by_its_secret
     }
     access {
         tenants_read_back_and_are_made_once

@@ -9,15 +9,17 @@ use api::{
         state::TRANSITIONS,
         tenant::{Tenant, Token},
     },
-    store::{Created, Store, Written},
+    store::{Committed, Created, Store, Written},
 };
 use jiff::{SignedDuration, Timestamp};
 use tokio::{sync::Barrier, task::JoinSet};
 use wire::{
-    AgentId, Digest, HostId, Incarnation, TenantId, TokenId,
+    AgentId, CheckpointId, Digest, HostId, Incarnation, PackId, TenantId, TokenId,
     access::Scope,
     agent::{DesiredStatus, Limits, OnDrain, Status},
+    checkpoint::{CheckpointKind, CheckpointRef},
     fleet::HostState,
+    host::{Commit, CommitRefusal, Commits, Taken, Then},
     image::{Image, ImageKind},
     message::Recipient,
 };
@@ -186,4 +188,112 @@ where
         });
     }
     tasks.join_all().await
+}
+
+/// A host that holds its lease.
+pub(crate) async fn host(store: &Arc<dyn Store>) -> Host {
+    let host = new_host();
+    store.register_host(host.clone()).await.unwrap();
+    host
+}
+
+/// Gives an agent that waits to a host.
+pub(crate) async fn assign(store: &Arc<dyn Store>, id: AgentId, host: &Host) -> Agent {
+    let agent = store.agent(id).await.unwrap().unwrap();
+    match store.assign(id, agent.epoch, host.id, later(30), later(1)).await.unwrap() {
+        Written::Done(agent) => agent,
+        other => panic!("not assigned: {other:?}"),
+    }
+}
+
+/// An agent that waits comes to run on a host.
+pub(crate) async fn start(store: &Arc<dyn Store>, id: AgentId, host: &Host) -> Agent {
+    assign(store, id, host).await;
+    change(store, id, to(Status::Running)).await
+}
+
+/// A new agent that runs on a host.
+pub(crate) async fn running(store: &Arc<dyn Store>, tenant: TenantId, host: &Host) -> Agent {
+    let id = spawn(store, tenant).await.id;
+    start(store, id, host).await
+}
+
+/// What a host takes of an agent as the row is, into a pack of its own.
+pub(crate) fn taken(agent: &Agent) -> Taken {
+    let pack = PackId::new();
+    Taken {
+        checkpoint: CheckpointRef {
+            id: next_checkpoint(agent.checkpoint.as_ref().map(|at| at.id)),
+            pack,
+            offset: 1 << 40,
+            length: 77,
+            sha256: Digest::from_bytes([3; 32]),
+        },
+        parent: agent.checkpoint.as_ref().map(|at| at.id),
+        kind: CheckpointKind::Automatic,
+        note: None,
+        image: agent.spec.digest.clone(),
+        size_bytes: 1 << 33,
+        unique_bytes: 4096,
+        packs: vec![pack],
+        inbox: 0,
+    }
+}
+
+/// Ids of one host are in the order it took them in, also within a millisecond.
+fn next_checkpoint(last: Option<CheckpointId>) -> CheckpointId {
+    let new = CheckpointId::new();
+    last.map_or(new, |last| new.max(CheckpointId::from_u128(last.as_u128() + 1)))
+}
+
+pub(crate) fn commit_of(agent: &Agent, taken: Option<Taken>, then: Then) -> Commit {
+    Commit { agent: agent.id, epoch: agent.epoch, taken, then, wake_at: None }
+}
+
+/// All that a host has to say, with the manifests' packs as newly written.
+pub(crate) fn commits(host: &Host, commits: Vec<Commit>) -> Commits {
+    let taken = commits.iter().filter_map(|commit| commit.taken.as_ref());
+    let packs = taken.map(|taken| (taken.checkpoint.pack, 1 << 20)).collect();
+    Commits { incarnation: host.incarnation, packs, commits }
+}
+
+/// Commits for one agent; why not, when it was refused.
+pub(crate) async fn try_commit(
+    store: &Arc<dyn Store>,
+    host: &Host,
+    commit: Commit,
+) -> Result<(), CommitRefusal> {
+    match store.commit(host.id, commits(host, vec![commit]), later(2)).await.unwrap() {
+        Committed::Done { mut refused, .. } => refused.pop().map_or(Ok(()), |refused| Err(refused.why)),
+        Committed::Fenced => panic!("fenced"),
+    }
+}
+
+/// Commits what must be recorded: the row as it is then.
+pub(crate) async fn commit(
+    store: &Arc<dyn Store>,
+    host: &Host,
+    agent: &Agent,
+    taken: Option<Taken>,
+    then: Then,
+) -> Agent {
+    assert_eq!(try_commit(store, host, commit_of(agent, taken, then)).await, Ok(()));
+    store.agent(agent.id).await.unwrap().unwrap()
+}
+
+/// An agent that runs goes on after a new automatic checkpoint.
+pub(crate) async fn save(store: &Arc<dyn Store>, host: &Host, id: AgentId) -> Agent {
+    let agent = store.agent(id).await.unwrap().unwrap();
+    let taken = taken(&agent);
+    commit(store, host, &agent, Some(taken), Then::Run {}).await
+}
+
+/// An agent's checkpoints, newest first.
+pub(crate) async fn kept(store: &Arc<dyn Store>, id: AgentId) -> Vec<CheckpointId> {
+    let rows = store.checkpoints(id, None, 100).await.unwrap();
+    rows.into_iter().map(|row| row.at.id).collect()
+}
+
+pub(crate) fn id_of(at: Option<&CheckpointRef>) -> Option<CheckpointId> {
+    at.map(|at| at.id)
 }

@@ -15,9 +15,8 @@ use crate::{
     store::{CheckpointDeleted, StoreError},
 };
 
-const SELECT: &str = "SELECT id, agent, kind, epoch, timeline, inbox, created_at, about FROM checkpoints";
 /// No agent goes on from it: one that is final has none.
-const UNUSED: &str = "NOT EXISTS (SELECT 1 FROM agents WHERE agents.checkpoint = checkpoints.id)
+pub(super) const UNUSED: &str = "NOT EXISTS (SELECT 1 FROM agents WHERE agents.checkpoint = checkpoints.id)
     AND NOT EXISTS (SELECT 1 FROM agents WHERE agents.previous = checkpoints.id)";
 
 /// The column `about`.
@@ -65,8 +64,13 @@ pub(super) fn insert(db: &Connection, checkpoint: &Checkpoint, packs: &[PackId])
     Ok(())
 }
 
+/// A query for what [`read`] reads.
+pub(super) fn select(rest: &str) -> String {
+    format!("SELECT id, agent, kind, epoch, timeline, inbox, created_at, about FROM checkpoints {rest}")
+}
+
 pub(super) fn get(db: &Connection, id: CheckpointId) -> Result<Option<Checkpoint>, StoreError> {
-    let sql = format!("{SELECT} WHERE id = ?1");
+    let sql = select("WHERE id = ?1");
     Ok(db.prepare_cached(&sql)?.query_row([text(id)], read).optional()?)
 }
 
@@ -78,7 +82,7 @@ pub(super) fn of_agent(
 ) -> Result<Vec<Checkpoint>, StoreError> {
     // An id begins with its kind and no id is after this.
     let before = after.map_or_else(|| "~".to_owned(), text);
-    let sql = format!("{SELECT} WHERE agent = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3");
+    let sql = select("WHERE agent = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3");
     let mut statement = db.prepare_cached(&sql)?;
     let rows = statement.query_map(params![text(agent), before, sql_limit(limit)], read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)

@@ -134,9 +134,13 @@ ALTER TABLE agents ADD COLUMN previous   TEXT REFERENCES checkpoints (id);
 CREATE INDEX agents_by_checkpoint ON agents (checkpoint) WHERE checkpoint IS NOT NULL;
 CREATE INDEX agents_by_previous   ON agents (previous) WHERE previous IS NOT NULL;
 CREATE INDEX agents_by_status     ON agents (tenant, status, id);
+DROP INDEX agents_live;
 DROP INDEX agents_pending;
 CREATE INDEX agents_waiting ON agents (id) WHERE desired = 'running'
     AND (status = 'pending' OR (status IN ('resuming', 'migrating') AND host IS NULL));
+-- A row that waits has no host any more: where its files are is its home.
+UPDATE agents SET state = json_set(state, '$.home', host) WHERE host IS NOT NULL;
+UPDATE agents SET host = NULL WHERE status = 'pending';
 
 CREATE TABLE mailboxes (                    -- of agents that ever got something
     agent   TEXT PRIMARY KEY REFERENCES agents (id),

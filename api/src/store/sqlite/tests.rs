@@ -160,30 +160,78 @@ async fn the_long_dead_are_not_shown() {
     assert!(store.hosts().await.unwrap().is_empty());
 }
 
+/// What SQLite would do for a query.
+fn plan(db: &Connection, sql: &str) -> Result<String, StoreError> {
+    let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
+    let values = rusqlite::params_from_iter(vec!["1"; statement.parameter_count()]);
+    let lines = statement.query_map(values, |row| row.get::<_, String>(3))?;
+    Ok(lines.collect::<rusqlite::Result<Vec<_>>>()?.join("; "))
+}
+
 #[tokio::test]
 async fn queries_use_their_index() {
     let store = SqliteStore::in_memory().unwrap();
-    let plans = store
-        .write(|db| {
-            let plan = |sql: &str, values: usize| -> Result<String, StoreError> {
-                let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {}", agents::select(sql)))?;
-                let values = rusqlite::params_from_iter(vec!["1"; values]);
-                let lines = statement.query_map(values, |row| row.get::<_, String>(3))?;
-                Ok(lines.collect::<rusqlite::Result<Vec<_>>>()?.join("; "))
-            };
-            Ok([
-                plan(agents::ON_HOST, 1)?,
-                plan(agents::OVERDUE, 2)?,
-                plan(agents::WAITING, 2)?,
-                plan("WHERE tenant = ? ORDER BY id DESC LIMIT 10", 1)?,
-                plan("WHERE tenant = ? AND name = ? ORDER BY id DESC LIMIT 10", 2)?,
-            ])
-        })
-        .await
-        .unwrap();
-    let indices = ["agents_by_host", "agents_due", "agents_waiting", "agents_", "agents_by_name"];
-    for (plan, index) in plans.iter().zip(indices) {
-        assert!(plan.contains(&format!("INDEX {index}")), "{plan}");
-        assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+    let queries: Vec<(String, &[&str])> = vec![
+        (agents::select(agents::ON_HOST), &["INDEX agents_by_host"]),
+        (agents::select(agents::OVERDUE), &["INDEX agents_due"]),
+        (agents::select(agents::WAITING), &["INDEX agents_waiting"]),
+        (agents::select("WHERE tenant = ? ORDER BY id DESC LIMIT 10"), &["INDEX agents_by_tenant"]),
+        (
+            agents::select("WHERE tenant = ? AND status = ? AND id < ? ORDER BY id DESC LIMIT 10"),
+            &["INDEX agents_by_status (tenant=? AND status=? AND id<?)"],
+        ),
+        (
+            agents::select("WHERE tenant = ? AND name = ? ORDER BY id DESC LIMIT 10"),
+            &["INDEX agents_by_name"],
+        ),
+        (mail::select_with_mail(), &["INDEX mailboxes_with_mail", "SEARCH agents USING PRIMARY KEY"]),
+        (packs::UNUSED.to_owned(), &["INDEX packs_unused"]),
+        (packs::GONE.to_owned(), &["INDEX packs_gone"]),
+        (
+            checkpoints::select("WHERE agent = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3"),
+            &["INDEX checkpoints_by_agent (agent=? AND id<?)"],
+        ),
+        (
+            checkpoints::select(&format!("WHERE id = ?1 AND {}", checkpoints::UNUSED)),
+            &["INDEX agents_by_checkpoint", "INDEX agents_by_previous"],
+        ),
+    ];
+    let plans =
+        store.write(|db| queries.into_iter().map(|(sql, uses)| Ok((plan(db, &sql)?, uses))).collect()).await;
+    let plans: Vec<(String, &[&str])> = plans.unwrap();
+    for (plan, uses) in plans {
+        for index in uses {
+            assert!(plan.contains(index), "{plan}");
+        }
+        assert!(!plan.contains("TEMP B-TREE") && !plan.contains("SCAN agents"), "{plan}");
     }
+}
+
+#[tokio::test]
+async fn a_file_of_the_first_schema_is_brought_up_to_date() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("claw.db");
+    let (id, host) = (AgentId::from_u128(1), HostId::from_u128(2));
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch(schema::MIGRATIONS[0]).unwrap();
+    old.execute_batch("PRAGMA user_version = 1; PRAGMA application_id = 1129070935").unwrap();
+    access::create_tenant(&old, &tenant(1)).unwrap();
+    let spec = format!(
+        r#"{{"image":"shell","digest":"{}","config":"null","env":{{}},"limits":{{"memory_mib":64,
+           "fuel_per_second":1000000,"disk_mib":1,"wall_seconds":0}},"created_at":"2026-01-01T00:00:00Z"}}"#,
+        wire::Digest::from_bytes([1; 32])
+    );
+    let state = r#"{"ran":true,"updated_at":"2026-01-01T00:00:00Z"}"#;
+    old.execute(
+        "INSERT INTO agents VALUES (?1, ?2, 'old', 'pending', 'running', 3, 9, ?3, NULL, '{}', ?4, ?5)",
+        [&id.to_string(), &tenant(1).id.to_string(), &host.to_string(), &spec, state],
+    )
+    .unwrap();
+    old.close().unwrap();
+
+    let store = SqliteStore::open(&path).unwrap();
+    let agent = store.agent(id).await.unwrap().unwrap();
+    assert_eq!((agent.host, agent.home), (None, Some(host)));
+    assert_eq!((agent.timeline, agent.checkpoint.clone(), agent.spec.suspendable), (1, None, false));
+    assert_eq!(store.waiting(None, 10).await.unwrap(), [agent]);
 }
