@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use wire::PackId;
 
+use crate::{frame, pack::MAX_CHUNK_BYTES};
+
 /// SHA-256.
 pub type Hash = [u8; 32];
 
@@ -47,4 +49,54 @@ pub enum Piece {
     Stored(ChunkRef),
     /// To be stored.
     New(Bytes),
+}
+
+/// Why stored bytes are not a chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ChunkError {
+    /// It says to be longer than [`MAX_CHUNK_BYTES`].
+    #[error("longer than any chunk")]
+    TooLarge,
+    /// They are not as many as it says.
+    #[error("not as long as it says")]
+    Length,
+    /// They do not unpack to what it says.
+    #[error("does not unpack")]
+    Codec,
+    /// They have another hash.
+    #[error("its hash is another")]
+    Hash,
+}
+
+/// Unpacks chunks; keeps what that takes in memory for the next one.
+#[derive(Debug, Default)]
+pub struct Unpacker(frame::Unpacker);
+
+impl Unpacker {
+    /// The bytes of `chunk`, from what is stored where it says.
+    ///
+    /// # Errors
+    /// When they are not its bytes.
+    pub fn unpack(&mut self, chunk: &ChunkRef, stored: &[u8]) -> Result<Bytes, ChunkError> {
+        if chunk.length as usize > MAX_CHUNK_BYTES {
+            return Err(ChunkError::TooLarge);
+        }
+        if stored.len() != chunk.stored as usize {
+            return Err(ChunkError::Length);
+        }
+        let bytes = match chunk.codec {
+            Codec::Raw if chunk.stored != chunk.length => return Err(ChunkError::Length),
+            Codec::Raw => stored.to_vec(),
+            Codec::Zstd => self.0.unpack(stored, chunk.length as usize).ok_or(ChunkError::Codec)?,
+        };
+        if hash(&bytes) == chunk.hash { Ok(bytes.into()) } else { Err(ChunkError::Hash) }
+    }
+}
+
+/// [`Unpacker::unpack`] for one.
+///
+/// # Errors
+/// When they are not its bytes.
+pub fn unpack(chunk: &ChunkRef, stored: &[u8]) -> Result<Bytes, ChunkError> {
+    Unpacker::default().unpack(chunk, stored)
 }

@@ -4,9 +4,22 @@
 //!
 //! - [`manifest`]: what a checkpoint holds
 //! - [`chunk`]: bytes by their hash, and where they are stored
+//! - [`map`]: going through everything a checkpoint names
+//! - [`codec`]: manifests as bytes
+//! - [`pack`]: many chunks and manifests in one object
+//! - [`limits`]: the bounds a reader holds everything against
 
 pub mod chunk;
+pub mod codec;
+pub mod limits;
 pub mod manifest;
+pub mod map;
+pub mod pack;
 
-pub use chunk::{ChunkRef, Codec, Hash, Piece, hash};
+mod check;
+mod frame;
+
+pub use chunk::{ChunkError, ChunkRef, Codec, Hash, Piece, hash, unpack};
+pub use codec::{DecodeError, Expect};
 pub use manifest::Checkpoint;
+pub use pack::{Pack, PackBuilder};

@@ -5,7 +5,13 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use wire::{AgentId, CheckpointId, Digest};
 
-use crate::ChunkRef;
+use crate::{
+    ChunkRef,
+    limits::{
+        MAX_ENTRIES, MAX_EVENTS, MAX_EVICTED, MAX_GLOBALS, MAX_HANDLES, MAX_HEADERS, MAX_LISTED,
+        MAX_MEMORIES, MAX_OPEN_FILES, MAX_PENDING, MAX_SESSIONS,
+    },
+};
 
 /// Bytes of one page of a linear memory: the unit that is compared, shared and restored.
 pub const PAGE_BYTES: usize = 4096;
@@ -37,6 +43,7 @@ pub struct Checkpoint<C = ChunkRef> {
     /// Operations in flight.
     pub operations: Operations,
     /// Events that were not delivered yet, in their order.
+    #[serde(deserialize_with = "crate::limits::list::<_, _, MAX_EVENTS>")]
     pub mailbox: Vec<Event>,
     /// Inbox entries up to this one were delivered, or are in `mailbox`.
     pub inbox: u64,
@@ -56,28 +63,36 @@ pub struct Checkpoint<C = ChunkRef> {
 
 /// A component's state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(bound(deserialize = "C: Deserialize<'de>"))]
 pub struct Guest<C> {
     /// Its linear memories, in the instrumenter's order.
+    #[serde(deserialize_with = "crate::limits::list::<_, _, MAX_MEMORIES>")]
     pub memories: Vec<Memory<C>>,
     /// Its mutable globals as bits, in the instrumenter's order.
+    #[serde(deserialize_with = "crate::limits::list::<_, _, MAX_GLOBALS>")]
     pub globals: Vec<u64>,
     /// Files that are open.
+    #[serde(deserialize_with = "crate::limits::list::<_, _, MAX_OPEN_FILES>")]
     pub files: Vec<OpenFile<C>>,
     /// Its live handles, by ascending index.
+    #[serde(deserialize_with = "crate::limits::list::<_, _, MAX_HANDLES>")]
     pub handles: Vec<Slot>,
 }
 
 /// A linear memory, against the one a fresh instance has.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(bound(deserialize = "C: Deserialize<'de>"))]
 pub struct Memory<C> {
     /// Its size in wasm pages of 64 KiB.
     pub wasm_pages: u32,
     /// What differs: index of the page of [`PAGE_BYTES`], ascending, and its bytes.
+    #[serde(deserialize_with = "crate::limits::list::<_, _, { usize::MAX }>")]
     pub pages: Vec<(u32, C)>,
 }
 
 /// A file that is open.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(bound(deserialize = "C: Deserialize<'de>"))]
 pub struct OpenFile<C> {
     /// Its path below `/work`; `None` when it has no name any more.
     pub path: Option<String>,
@@ -87,10 +102,12 @@ pub struct OpenFile<C> {
 
 /// A file's bytes, in pieces of at most [`FILE_PIECE_BYTES`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(bound(deserialize = "C: Deserialize<'de>"))]
 pub struct Content<C> {
     /// All of them together, bytes.
     pub size: u64,
     /// In order; a hole of a whole piece is `None`.
+    #[serde(deserialize_with = "crate::limits::list::<_, _, { usize::MAX }>")]
     pub pieces: Vec<Option<C>>,
 }
 
@@ -150,7 +167,7 @@ pub enum Handle {
         closed: bool,
     },
     /// A directory that is being listed: what is still to come, each with its `descriptor-type`.
-    Entries(Vec<(u8, String)>),
+    Entries(#[serde(deserialize_with = "crate::limits::list::<_, _, MAX_LISTED>")] Vec<(u8, String)>),
     /// Ready when the handle of this index is.
     Pollable {
         /// A stream.
@@ -176,6 +193,7 @@ pub struct Operations {
     /// Number of the last one that was submitted.
     pub last: u64,
     /// Those that have not completed, by ascending number.
+    #[serde(deserialize_with = "crate::limits::list::<_, _, MAX_PENDING>")]
     pub pending: Vec<Pending>,
 }
 
@@ -219,6 +237,7 @@ pub struct Fetch {
     /// Absolute.
     pub url: String,
     /// As the agent gave them.
+    #[serde(deserialize_with = "crate::limits::list::<_, _, MAX_HEADERS>")]
     pub headers: Vec<(String, Vec<u8>)>,
     /// Its bytes.
     pub body: Vec<u8>,
@@ -287,6 +306,7 @@ pub enum Outcome {
         /// Its status.
         status: u16,
         /// Its headers.
+        #[serde(deserialize_with = "crate::limits::list::<_, _, MAX_HEADERS>")]
         headers: Vec<(String, Vec<u8>)>,
         /// Its bytes.
         body: Vec<u8>,
@@ -324,10 +344,12 @@ pub struct Terminal<C> {
 
 /// The last bytes of a stream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(bound(deserialize = "C: Deserialize<'de>"))]
 pub struct Tail<C> {
     /// Offset of the first.
     pub from: u64,
     /// Whole segments: each ends at a multiple of [`SEGMENT_BYTES`], the first may begin in between.
+    #[serde(deserialize_with = "crate::limits::list::<_, _, { usize::MAX }>")]
     pub segments: Vec<C>,
     /// What follows the last of them.
     pub rest: Bytes,
@@ -348,8 +370,10 @@ pub struct Journal<C> {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inputs {
     /// Least recently used first.
+    #[serde(deserialize_with = "crate::limits::list::<_, _, MAX_SESSIONS>")]
     pub sessions: Vec<InputSession>,
     /// Names that are refused from now on.
+    #[serde(deserialize_with = "crate::limits::list::<_, _, MAX_EVICTED>")]
     pub evicted: Vec<String>,
 }
 
@@ -379,8 +403,10 @@ pub struct Meters {
 
 /// `/work`, in the order of the paths, so that a directory comes before what is in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(bound(deserialize = "C: Deserialize<'de>"))]
 pub struct Tree<C = ChunkRef> {
     /// All entries.
+    #[serde(deserialize_with = "crate::limits::list::<_, _, MAX_ENTRIES>")]
     pub entries: Vec<Entry<C>>,
 }
 
