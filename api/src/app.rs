@@ -30,6 +30,8 @@ pub(crate) mod files;
 pub(crate) mod hosts;
 mod images;
 pub(crate) mod logs;
+pub(crate) mod mail;
+mod parking;
 mod placing;
 mod sessions;
 pub(crate) mod suspending;

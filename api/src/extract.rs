@@ -101,6 +101,29 @@ impl<S: Send + Sync> FromRequestParts<S> for Rest {
     }
 }
 
+/// A name in the path, decoded.
+#[derive(Debug)]
+pub(crate) struct Name(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Name {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        path_param(parts, state, "name").await.map(Self)
+    }
+}
+
+/// A webhook's address: a secret, so not `Debug`.
+pub(crate) struct Address(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Address {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        path_param(parts, state, "secret").await.map(Self)
+    }
+}
+
 async fn path_param<S: Send + Sync>(parts: &mut Parts, state: &S, name: &str) -> Result<String, Error> {
     let params = RawPathParams::from_request_parts(parts, state).await;
     let params = params.map_err(|_| Error::with(Code::BadRequest, "the path is not UTF-8"))?;
@@ -189,6 +212,12 @@ async fn read<T: DeserializeOwned>(request: Request, limit: usize) -> Result<Jso
     if !is_json(request.headers()) {
         return Err(Error::with(Code::UnsupportedMediaType, "the body must be application/json"));
     }
+    let bytes = bytes(request, limit).await?;
+    Ok(Json { value: parse(&bytes)?, bytes })
+}
+
+/// A body whole, within its bound and in time.
+pub(crate) async fn bytes(request: Request, limit: usize) -> Result<Bytes, Error> {
     let too_large = || Error::with(Code::TooLarge, format!("a body may have {limit} bytes"));
     let length =
         request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
@@ -198,16 +227,14 @@ async fn read<T: DeserializeOwned>(request: Request, limit: usize) -> Result<Jso
     let body = Limited::new(request.into_body(), limit).collect();
     let body = tokio::time::timeout(BODY, body).await;
     let body = body.map_err(|_| Error::with(Code::BadRequest, "the body did not come in time"))?;
-    let bytes = body
-        .map_err(|error| {
-            if error.is::<LengthLimitError>() {
-                too_large()
-            } else {
-                Error::with(Code::BadRequest, "the body could not be read")
-            }
-        })?
-        .to_bytes();
-    Ok(Json { value: parse(&bytes)?, bytes })
+    let body = body.map_err(|error| {
+        if error.is::<LengthLimitError>() {
+            too_large()
+        } else {
+            Error::with(Code::BadRequest, "the body could not be read")
+        }
+    })?;
+    Ok(body.to_bytes())
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -8,7 +8,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     time::MissedTickBehavior,
 };
-use wire::AgentId;
+use wire::{AgentId, agent::Status};
 
 use crate::{app::App, domain::agent::Agent, edge::Chain, error::Error};
 
@@ -23,11 +23,16 @@ const PAGES: usize = 8;
 /// What has expired is forgotten every so many ticks.
 const FORGET_EVERY: u64 = 60;
 
+/// Inboxes are looked at every so many ticks: a message whose recipient was not told of it waits no longer.
+const MAIL_EVERY: u64 = 5;
+
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Event {
     /// A host came, or agents left one: something that waits may fit now.
     Room,
+    /// Agents were suspended: a message may have come while they came to rest.
+    Mail,
 }
 
 /// Runs until the application stops.
@@ -43,13 +48,19 @@ pub(crate) async fn run(app: Arc<App>, mut events: mpsc::Receiver<Event>, tick: 
             _ = timer.tick() => {
                 report("lost hosts", bury(&app).await);
                 report("overdue agents", sweep(&app).await);
-                report("pending agents", place(&app, &slots, &mut after).await);
+                report("waiting agents", place(&app, &slots, &mut after).await);
+                if ticks.is_multiple_of(MAIL_EVERY) {
+                    report("inboxes", mail(&app, true).await);
+                }
                 if ticks.is_multiple_of(FORGET_EVERY) {
                     report("expired rows", forget(&app).await);
                 }
                 ticks += 1;
             }
-            Some(Event::Room) = events.recv() => report("pending agents", place(&app, &slots, &mut after).await),
+            Some(event) = events.recv() => match event {
+                Event::Room => report("waiting agents", place(&app, &slots, &mut after).await),
+                Event::Mail => report("inboxes", mail(&app, false).await),
+            },
         }
     }
 }
@@ -117,6 +128,26 @@ fn place_one(app: &Arc<App>, agent: Agent, slot: OwnedSemaphorePermit) {
             task.tell(Event::Room);
         }
     });
+}
+
+/// Wakes suspended agents that have something in their inbox, and has the hosts of others read it.
+async fn mail(app: &Arc<App>, nudge: bool) -> Result<(), Error> {
+    let mut after = None;
+    loop {
+        let page = app.store.with_mail(after, BATCH).await?;
+        let is_last = page.len() < BATCH;
+        after = page.last().map(|agent| agent.id);
+        for agent in page {
+            if agent.status == Status::Suspended {
+                app.rouse(agent).await?;
+            } else if nudge {
+                app.stir(agent.id);
+            }
+        }
+        if is_last {
+            return Ok(());
+        }
+    }
 }
 
 async fn forget(app: &Arc<App>) -> Result<(), Error> {

@@ -21,6 +21,7 @@ mod hosts;
 mod images;
 mod internal;
 mod logs;
+mod messages;
 mod page;
 mod session;
 mod socket;
@@ -37,6 +38,10 @@ pub(crate) fn public() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(agents::get, agents::delete))
         .routes(routes!(suspending::suspend))
         .routes(routes!(suspending::resume))
+        .routes(routes!(messages::send))
+        .routes(routes!(messages::create, messages::list))
+        .routes(routes!(messages::delete))
+        .routes(routes!(messages::hooked))
         .routes(routes!(tickets::create))
         .routes(routes!(socket::open))
         .routes(routes!(files::list))

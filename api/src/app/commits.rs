@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use wire::{
-    AgentId, HostId,
+    HostId,
+    agent::Status,
     host::{Commits, MAX_COMMITS, Then},
-    message::{Delivery, INBOX_PAGE},
     problem::Code,
 };
 
@@ -51,22 +51,11 @@ impl App {
         if released || !moved.is_empty() {
             self.tell(Event::Room);
         }
-        Ok(wire::host::Committed { refused })
-    }
-
-    /// What an agent's inbox holds, for the host that has it.
-    pub(crate) async fn inbox(
-        &self,
-        host: HostId,
-        id: AgentId,
-        epoch: u64,
-        after: u64,
-    ) -> Result<Vec<Delivery>, Error> {
-        let agent = self.store.agent(id).await?.ok_or_else(Error::not_found)?;
-        if (agent.host, agent.epoch) != (Some(host), epoch) || agent.status.is_final() {
-            return Err(Error::with(Code::EpochChanged, "the agent is at another placement"));
+        if moved.iter().any(|agent| agent.status == Status::Suspended) {
+            // A message may have come while it came to rest.
+            self.tell(Event::Mail);
         }
-        Ok(self.store.inbox(agent.id, after, INBOX_PAGE).await?)
+        Ok(wire::host::Committed { refused })
     }
 }
 

@@ -100,7 +100,7 @@ impl App {
     pub(crate) fn placed(&self, agent: &Agent) -> Result<To, Error> {
         match (agent.status, agent.host) {
             (status, _) if status.is_final() => Err(ended(agent)),
-            (Status::Running, Some(host)) => self.fleet.to(host).ok_or_else(|| {
+            (Status::Running | Status::Suspending, Some(host)) => self.fleet.to(host).ok_or_else(|| {
                 Error::with(Code::Unavailable, "the agent's host is lost").retry_after(Duration::from_secs(1))
             }),
             (status, _) => Err(Error::with(

@@ -1,6 +1,6 @@
 //! Who may open a terminal.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use jiff::Timestamp;
 use wire::{
@@ -21,6 +21,7 @@ use crate::{
     },
     domain::agent::Agent,
     error::Error,
+    hosts::To,
 };
 
 /// What a client shows at a socket. Not `Debug`: it holds secrets.
@@ -34,8 +35,10 @@ pub(crate) enum Credential {
 /// A socket that may be opened.
 #[derive(Debug)]
 pub(crate) struct Admitted {
-    /// Whose terminal; it runs.
+    /// Whose terminal; it runs, or is suspended and its screen is served.
     pub(crate) agent: Agent,
+    /// The host that has it.
+    pub(crate) to: To,
     /// What the socket may do.
     pub(crate) role: Role,
 }
@@ -81,8 +84,13 @@ impl App {
         format!("{base}/v1/agents/{}/socket", agent.id)
     }
 
-    /// Decides about a socket. A ticket is used up last, when nothing else stands against it.
-    pub(crate) async fn admit(&self, id: AgentId, credential: Credential) -> Result<Admitted, Error> {
+    /// Decides about a socket. A ticket is used up when nothing else stands against it, and before anything
+    /// is done for it.
+    pub(crate) async fn admit(
+        self: &Arc<Self>,
+        id: AgentId,
+        credential: Credential,
+    ) -> Result<Admitted, Error> {
         let (agent, role, used) = match credential {
             Credential::Token(caller, role) => {
                 caller.need(Scope::Terminal)?;
@@ -100,16 +108,22 @@ impl App {
             }
         };
         match agent.status {
-            Status::Running => {}
+            Status::Running
+            | Status::Suspending
+            | Status::Suspended
+            | Status::Resuming
+            | Status::Migrating => {}
             status if status.is_final() => return Err(ended(&agent)),
             status => {
                 return Err(Error::with(Code::InvalidState, format!("the agent is {}", status.as_str())));
             }
         }
+        let wake = used.as_ref().is_some_and(|claims| claims.wake);
         if let Some(claims) = used {
             self.use_up(&claims).await?;
         }
-        Ok(Admitted { agent, role })
+        let (agent, to) = self.serving(agent, wake).await?;
+        Ok(Admitted { agent, to, role })
     }
 
     /// Redeems a ticket that a client gave to a host directly, if it came from an allowed origin.

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use wire::{
     AgentId, HostId,
     host::{Commits, Committed, Heartbeat, Lease, Redeem, Redeemed, Register, Registered, Report},
-    message::Delivery,
+    message::{Delivery, Send},
     problem::Code,
 };
 
@@ -30,6 +30,7 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/internal/v1/hosts/{id}/reports", post(reports))
         .route("/internal/v1/hosts/{id}/commits", post(commits))
         .route("/internal/v1/agents/{id}/inbox", get(inbox))
+        .route("/internal/v1/agents/{id}/send", post(send))
         .route("/internal/v1/tickets/redeem", post(redeem))
 }
 
@@ -96,6 +97,16 @@ async fn inbox(
     Query(After { epoch, after }): Query<After>,
 ) -> Result<Answer<Vec<Delivery>>, Error> {
     app.inbox(host, id, epoch, after).await.map(Answer)
+}
+
+async fn send(
+    State(app): State<Arc<App>>,
+    FromHost(host): FromHost,
+    Id(id): Id<AgentId>,
+    HostJson(send): HostJson<Send>,
+) -> Result<StatusCode, Error> {
+    app.send(host, id, send).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn redeem(

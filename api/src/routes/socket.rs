@@ -156,10 +156,9 @@ impl<'a> Asked<'a> {
 }
 
 /// Decides, and opens the host's side.
-async fn connect(app: &App, id: AgentId, role: Role, asked: &Asked<'_>) -> Result<Opened, Error> {
+async fn connect(app: &Arc<App>, id: AgentId, role: Role, asked: &Asked<'_>) -> Result<Opened, Error> {
     let credential = asked.credential(app, role).await?;
-    let Admitted { agent, role } = app.admit(id, credential).await?;
-    let to = app.placed(&agent)?;
+    let Admitted { agent, to, role } = app.admit(id, credential).await?;
     let request_id = edge::current_id().map_or_else(|| RequestId::new().to_string(), |id| id.to_string());
     let open = OpenSocket { agent: agent.id, epoch: agent.epoch, role, key: asked.key.clone(), request_id };
     app.hosts.open_socket(&to, open).await.map_err(|error| match from_host(error) {
