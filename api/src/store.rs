@@ -101,7 +101,7 @@ pub enum Committed {
     Done {
         /// Those that were not.
         refused: Vec<CommitRefused>,
-        /// Rows whose status this call changed: suspended or released.
+        /// Rows that this call suspended or released.
         moved: Vec<Agent>,
     },
     /// The host's row is another incarnation's, dead, or not there; nothing was recorded.

@@ -139,6 +139,7 @@ contract! {
         a_pack_is_garbage_when_nothing_refers_to_it
         packs_that_are_gone_are_told_until_long_after
         a_pack_that_no_commit_brought_is_nobodys
+        a_commit_and_the_garbage_never_both_have_a_pack
         no_pack_goes_that_an_agent_can_go_on_from
     }
     inbox {

@@ -23,8 +23,8 @@ use wire::{
 };
 
 use crate::fixture::{
-    change, commit, commit_of, host, id_of, insert, kept, later, new_agent, running, save, spawn, start,
-    taken, tenant, to, try_commit,
+    at_once, change, commit, commit_of, host, id_of, insert, kept, later, new_agent, running, save, spawn,
+    start, taken, tenant, to, try_commit,
 };
 
 /// When nothing is too young to be garbage.
@@ -232,6 +232,36 @@ pub(crate) async fn a_pack_that_no_commit_brought_is_nobodys(store: &Arc<dyn Sto
     assert_eq!(store.disown(vec![known], later(9)).await.unwrap(), []);
     // Deleted, and there all the same.
     assert_eq!(store.disown(vec![late.checkpoint.pack], later(9)).await.unwrap(), [late.checkpoint.pack]);
+}
+
+pub(crate) async fn a_commit_and_the_garbage_never_both_have_a_pack(store: &Arc<dyn Store>) {
+    let (tenant, host) = (tenant(store, 100).await, host(store).await);
+    for _ in 0..16 {
+        let agent = running(store, tenant, &host).await;
+        let mut stale = commit_of(&agent, Some(taken(&agent)), Then::Run {});
+        stale.epoch = 7;
+        let pack = stale.taken.as_ref().unwrap().checkpoint.pack;
+        assert_eq!(try_commit(store, &host, stale).await, Err(CommitRefusal::Stale {}));
+        // One commits what it believes to be there, the other collects it.
+        let answers = at_once(2, |index| {
+            let (store, host, agent) = (Arc::clone(store), host.clone(), agent.clone());
+            async move {
+                if index == 0 {
+                    return store.garbage(100, after_grace()).await.unwrap().contains(&pack);
+                }
+                let mut taken = taken(&agent);
+                taken.packs.push(pack);
+                let asked = commit_of(&agent, Some(taken), Then::Run {});
+                let answer = try_commit(&store, &host, asked).await;
+                assert!(answer == Ok(()) || answer == Err(CommitRefusal::PacksGone { packs: vec![pack] }));
+                answer.is_ok()
+            }
+        })
+        .await;
+        assert_eq!(answers.into_iter().filter(|has_it| *has_it).count(), 1);
+        let is_kept = !store.checkpoints(agent.id, None, 1).await.unwrap().is_empty();
+        assert_eq!(store.garbage(100, after_grace()).await.unwrap().contains(&pack), !is_kept);
+    }
 }
 
 /// What may happen, to the agent of this number of those that live.

@@ -242,7 +242,10 @@ pub(crate) async fn what_never_came_up_is_released_for_the_reason_it_was_to(stor
     let restored = Patch { cause: Some(Some(ResumeCause::Restore)), ..to(Status::Resuming) };
     change(store, agent.id, restored).await;
     let agent = assign(store, agent.id, &host).await;
-    let row = commit(store, &host, &agent, None, Then::Release {}).await;
+    let asked = commits(&host, vec![commit_of(&agent, None, Then::Release {})]);
+    let answer = store.commit(host.id, asked, later(2)).await.unwrap();
+    let row = store.agent(agent.id).await.unwrap().unwrap();
+    assert_eq!(answer, Committed::Done { refused: Vec::new(), moved: vec![row.clone()] });
     assert_eq!((row.status, row.host), (Status::Resuming, None));
     assert_eq!(row.cause, Some(ResumeCause::Restore));
     // Its host drains while its owner wants it suspended: then it is.

@@ -8,9 +8,17 @@ use api::store::{
 };
 use rusqlite::Connection;
 use tempfile::TempDir;
-use wire::agent::Status;
+use wire::{
+    agent::Status,
+    host::{Taken, Then},
+};
 
-use crate::fixture::{at_once, bring, new_host, spawn, tenant, token};
+use crate::{
+    fixture::{
+        at_once, bring, commit, host, insert, new_agent, new_host, spawn, start, taken, tenant, token,
+    },
+    inbox::deliver_bytes as deliver,
+};
 
 fn directory() -> (TempDir, std::path::PathBuf) {
     let directory = tempfile::tempdir().unwrap();
@@ -61,6 +69,58 @@ async fn what_was_acknowledged_is_there_after_a_kill() {
     let after = open(&copy);
     for agent in acknowledged {
         assert_eq!(after.agent(agent.id).await.unwrap(), Some(agent));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn checkpoints_and_messages_are_there_after_a_kill_all_or_none_of_each() {
+    let (_directory, file) = directory();
+    let store = open(&file);
+    let tenant = tenant(&store, 1000).await;
+    let host = host(&store).await;
+    let mut agents = Vec::new();
+    for _ in 0..8 {
+        // Small enough that the log is not written back meanwhile: a copy of two files is of one moment.
+        let mut agent = new_agent(tenant);
+        agent.spec.config = "null".to_owned();
+        let id = insert(&store, agent).await.id;
+        agents.push(start(&store, id, &host).await.id);
+    }
+    // What was acknowledged, and what a killed process leaves at any moment in between.
+    let (copies, _) = self::directory();
+    let mut acknowledged = Vec::new();
+    for round in 0..12 {
+        let done = at_once(agents.len(), |index| {
+            let (store, host, id) = (Arc::clone(&store), host.clone(), agents[index]);
+            async move {
+                let seq = deliver(&store, id, b"x").await;
+                let row = store.agent(id).await.unwrap().unwrap();
+                let taken = Taken { inbox: seq, ..taken(&row) };
+                let row = commit(&store, &host, &row, Some(taken), Then::Run {}).await;
+                (row, deliver(&store, id, b"y").await)
+            }
+        });
+        // Taken while the round is under way: it has at least what the rounds before it acknowledged.
+        let copy = copies.path().join(format!("{round}.db"));
+        let snapshot = async {
+            fs::copy(file.with_extension("db-wal"), copy.with_extension("db-wal")).unwrap();
+            fs::copy(&file, &copy).unwrap();
+        };
+        let (done, ()) = tokio::join!(done, snapshot);
+        let before = std::mem::replace(&mut acknowledged, done);
+        let after = open(&copy);
+        for (row, last) in before {
+            let there = after.agent(row.id).await.unwrap().unwrap();
+            assert!(there.version >= row.version);
+            let inbox = after.inbox(row.id, 0, 100).await.unwrap();
+            assert!(inbox.last().is_some_and(|entry| entry.seq >= last));
+            let at = there.checkpoint.unwrap();
+            let checkpoint = after.checkpoint(at.id).await.unwrap().unwrap();
+            // It was committed together with what it covers: what is not covered is there.
+            assert!(inbox.iter().any(|entry| entry.seq == checkpoint.inbox + 1) || last <= checkpoint.inbox);
+            let kept = after.checkpoints(row.id, None, 10).await.unwrap().len();
+            assert!((round.min(2)..=2).contains(&kept), "{kept}");
+        }
     }
 }
 

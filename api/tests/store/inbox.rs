@@ -38,6 +38,11 @@ async fn deliver(store: &Arc<dyn Store>, agent: AgentId, message: Message) -> u6
     }
 }
 
+/// Delivers a message of these bytes; its number.
+pub(crate) async fn deliver_bytes(store: &Arc<dyn Store>, agent: AgentId, body: &[u8]) -> u64 {
+    deliver(store, agent, message(body)).await
+}
+
 async fn seqs(store: &Arc<dyn Store>, agent: AgentId, after: u64) -> Vec<u64> {
     store.inbox(agent, after, 5000).await.unwrap().into_iter().map(|entry| entry.seq).collect()
 }

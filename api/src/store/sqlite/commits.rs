@@ -48,7 +48,7 @@ fn holds(db: &Connection, host: HostId, incarnation: Incarnation) -> Result<bool
     Ok(found.is_some_and(|(holder, state)| holder == incarnation && state != HostState::Dead))
 }
 
-/// The agent when its status changed.
+/// The agent when it was suspended or released.
 fn one(
     db: &Connection,
     host: HostId,
@@ -82,7 +82,8 @@ fn one(
         let both = previous.map_or(0, |previous| previous.inbox.min(covered));
         mail::cover(db, agent.id, covered, both, now)?;
     }
-    Ok(Ok((next.status != agent.status).then_some(next)))
+    let is_moved = (next.status, next.host) != (agent.status, agent.host);
+    Ok(Ok(is_moved.then_some(next)))
 }
 
 /// Inserts a commit's checkpoint.
