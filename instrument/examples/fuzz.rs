@@ -1,6 +1,6 @@
 //! Feeds the instrumenter bytes for a while: `cargo run -p instrument --example fuzz -- SECONDS DIR`.
 //!
-//! `DIR` holds components to begin with, `.wasm` files below 1 MiB; they are changed at random and put together.
+//! `DIR` holds components to begin with, `.wasm` and `.wat` files below 1 MiB; they are changed at random and put together.
 //! An input that fails is written to the directory as `failed-SEED.wasm` before it is tried, and removed after.
 
 use std::path::{Path, PathBuf};
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
 fn run(duration: Duration, directory: &Path) -> std::io::Result<String> {
     let corpus = corpus(directory)?;
     if corpus.is_empty() {
-        return Err(std::io::Error::other("no .wasm file below 1 MiB"));
+        return Err(std::io::Error::other("no .wasm or .wat file below 1 MiB"));
     }
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let mut random = mutate::Random::new(since.as_secs() ^ u64::from(since.subsec_nanos()));
@@ -51,10 +51,9 @@ fn run(duration: Duration, directory: &Path) -> std::io::Result<String> {
         // written first: nothing is left to write it after a hang or a crash
         std::fs::write(&path, &input)?;
         let start = Instant::now();
-        instrument::fuzz(&input);
+        accepted += u64::from(instrument::fuzz(&input));
         slowest = slowest.max(start.elapsed());
         std::fs::remove_file(&path)?;
-        accepted += u64::from(instrument::instrument(&input).is_ok());
         tried += 1;
     }
     Ok(format!("{tried} inputs, {accepted} of them suspendable, the slowest took {slowest:?}"))
@@ -64,11 +63,17 @@ fn corpus(directory: &Path) -> std::io::Result<Vec<Vec<u8>>> {
     let mut paths: Vec<PathBuf> = Vec::new();
     for entry in std::fs::read_dir(directory)? {
         let entry = entry?;
-        if entry.path().extension().is_some_and(|e| e == "wasm") && entry.metadata()?.len() < MAX_INPUT_BYTES
-        {
+        let known = entry.path().extension().is_some_and(|end| end == "wasm" || end == "wat");
+        if known && entry.metadata()?.len() < MAX_INPUT_BYTES {
             paths.push(entry.path());
         }
     }
     paths.sort();
-    paths.into_iter().map(std::fs::read).collect()
+    paths
+        .into_iter()
+        .map(|path| match path.extension().is_some_and(|end| end == "wat") {
+            true => wat::parse_file(&path).map_err(std::io::Error::other),
+            false => std::fs::read(&path),
+        })
+        .collect()
 }

@@ -4,18 +4,18 @@ use wasmparser::{Parser, Payload};
 
 use crate::{ACCESS, MAX_GLOBALS, MAX_MEMORIES, MAX_RESOURCES, Unsuspendable, instrument, scan};
 
-/// Instruments any bytes.
+/// Instruments any bytes. Returns whether they are a component that can be suspended.
 ///
 /// # Panics
 /// When the instrumenter is wrong: its result is invalid, or lacks what the layout says.
 #[doc(hidden)]
-pub fn fuzz(data: &[u8]) {
+pub fn fuzz(data: &[u8]) -> bool {
     let instrumented = match instrument(data) {
         Ok(instrumented) => instrumented,
         Err(error) => {
             assert!(!matches!(error, Unsuspendable::Output { .. }), "{error}");
             assert!(!error.to_string().is_empty());
-            return;
+            return false;
         }
     };
     let layout = &instrumented.layout;
@@ -32,4 +32,5 @@ pub fn fuzz(data: &[u8]) {
     assert!(exported);
     // instrumenting is not repeatable, and says so
     assert!(instrument(&instrumented.component).is_err());
+    true
 }

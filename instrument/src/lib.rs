@@ -65,7 +65,7 @@ pub const MAX_COMPONENT_BYTES: usize = 64 << 20;
 /// Core modules of a component, at most.
 pub const MAX_MODULES: usize = 256;
 /// Instances of core modules in a component, at most.
-pub const MAX_INSTANCES: usize = 1024;
+pub const MAX_INSTANCES: usize = 512;
 /// Linear memories of a component, at most.
 pub const MAX_MEMORIES: usize = 32;
 /// Mutable globals of a component in parts of 64 bits, at most.

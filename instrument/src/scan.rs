@@ -57,7 +57,8 @@ pub(crate) fn scan(component: &[u8]) -> Result<Scan, Unsuspendable> {
     }
     match walk(component) {
         Err(Unsuspendable::Invalid { message })
-            if Validator::new_with_features(WasmFeatures::all()).validate_all(component).is_ok() =>
+            if validate(component).is_err()
+                && Validator::new_with_features(WasmFeatures::all()).validate_all(component).is_ok() =>
         {
             Err(Unsuspendable::Proposal { message })
         }
@@ -149,14 +150,21 @@ impl Walk {
         }
         match (self.levels.last(), self.modules.last_mut()) {
             (Some(Level::Module), Some(module)) => module.read(payload, component),
-            _ => self.component(payload),
+            _ => self.component(payload, component),
         }
     }
 
     /// A part of a component, the outermost or one within.
-    fn component(&mut self, payload: &Payload<'_>) -> Result<(), Unsuspendable> {
+    fn component(&mut self, payload: &Payload<'_>, component: &[u8]) -> Result<(), Unsuspendable> {
         let invalid = |error| Unsuspendable::invalid(&error);
         let outermost = self.levels.len() == 1;
+        // a parser takes what ends between two sections within for whole
+        if let Payload::ModuleSection { unchecked_range: range, .. }
+        | Payload::ComponentSection { unchecked_range: range, .. } = payload
+            && range.end > component.len()
+        {
+            return Err(Unsuspendable::Invalid { message: "the component is cut off".to_owned() });
+        }
         let start = self.cursor;
         if let (true, Some((_, range))) = (outermost, payload.as_section()) {
             self.cursor = range.end;

@@ -88,6 +88,9 @@ fn sections(bytes: &[u8]) -> Vec<std::ops::Range<usize>> {
             Payload::End(_) => depth -= 1,
             other => {
                 if let (1, Some((_, range))) = (depth, other.as_section()) {
+                    if range.end > bytes.len() {
+                        break;
+                    }
                     sections.push(start..range.end);
                     start = range.end;
                 }
