@@ -24,9 +24,11 @@ use crate::{
 
 pub(crate) mod access;
 pub(crate) mod agents;
+mod checkpoints;
 mod commits;
 mod ending;
 pub(crate) mod files;
+mod forking;
 pub(crate) mod hosts;
 mod images;
 pub(crate) mod logs;

@@ -14,6 +14,7 @@ use crate::{
 };
 
 mod agents;
+mod checkpoints;
 mod docs;
 mod files;
 mod health;
@@ -38,6 +39,11 @@ pub(crate) fn public() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(agents::get, agents::delete))
         .routes(routes!(suspending::suspend))
         .routes(routes!(suspending::resume))
+        .routes(routes!(checkpoints::create, checkpoints::list))
+        .routes(routes!(checkpoints::delete))
+        .routes(routes!(checkpoints::restore))
+        .routes(routes!(checkpoints::fork))
+        .routes(routes!(checkpoints::upgrade))
         .routes(routes!(messages::send))
         .routes(routes!(messages::create, messages::list))
         .routes(routes!(messages::delete))

@@ -221,6 +221,15 @@ pub struct SpawnRequest {
     pub metadata: BTreeMap<String, String>,
 }
 
+/// The body of `POST /v1/agents/{id}/upgrade`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct UpgradeRequest {
+    /// The other version: a name such as `shell`, or a digest `sha256:…`.
+    pub image: String,
+}
+
 /// An agent as its tenant sees it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -107,6 +107,9 @@ impl App {
                 return Err(error.retry_after(Duration::from_secs(1)));
             }
         };
+        if request.idle_timeout_seconds.is_some() && !image.suspendable {
+            return Err(Error::field("/idle_timeout_seconds", "the image cannot be suspended"));
+        }
         let id = AgentId::new();
         let name = request.name.unwrap_or_else(|| made_up_name(&image.name, id));
         let lifetime = request.max_lifetime_seconds.map(|s| SignedDuration::from_secs(s.into()));

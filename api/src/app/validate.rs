@@ -7,6 +7,7 @@ use wire::{
         Limits, MAX_CONFIG_BYTES, MAX_ENV, MAX_ENV_BYTES, MAX_METADATA, MAX_METADATA_BYTES, MAX_NAME_BYTES,
         SpawnRequest,
     },
+    message::MAX_RECIPIENTS,
     problem::FieldError,
 };
 
@@ -18,7 +19,7 @@ const MEMORY_MIB: RangeInclusive<u64> = 1..=1024;
 const FUEL_PER_SECOND: RangeInclusive<u64> = 1_000_000..=10_000_000_000;
 const DISK_MIB: RangeInclusive<u64> = 1..=10_240;
 const WALL_SECONDS: RangeInclusive<u64> = 0..=86_400;
-const MAX_LIFETIME_SECONDS: RangeInclusive<u64> = 1..=31_536_000;
+const YEAR_SECONDS: RangeInclusive<u64> = 1..=31_536_000;
 
 /// Mistakes found so far.
 #[derive(Debug, Default)]
@@ -46,7 +47,27 @@ impl Mistakes {
         }
     }
 
-    fn pairs(&mut self, pairs: &BTreeMap<String, String>, most: usize, max: usize, root: &str) {
+    /// What an agent may use.
+    pub(crate) fn limits(&mut self, limits: &Limits) {
+        let Limits { memory_mib, fuel_per_second, disk_mib, wall_seconds } = *limits;
+        self.range(memory_mib.into(), &MEMORY_MIB, "/limits/memory_mib");
+        self.range(fuel_per_second, &FUEL_PER_SECOND, "/limits/fuel_per_second");
+        self.range(disk_mib.into(), &DISK_MIB, "/limits/disk_mib");
+        self.range(wall_seconds.into(), &WALL_SECONDS, "/limits/wall_seconds");
+    }
+
+    /// How long an agent may live, seconds.
+    pub(crate) fn lifetime(&mut self, seconds: u32) {
+        self.range(seconds.into(), &YEAR_SECONDS, "/max_lifetime_seconds");
+    }
+
+    /// How long an agent may be idle until it is suspended, seconds.
+    pub(crate) fn idle(&mut self, seconds: u32) {
+        self.range(seconds.into(), &YEAR_SECONDS, "/idle_timeout_seconds");
+    }
+
+    /// The caller's own pairs.
+    pub(crate) fn pairs(&mut self, pairs: &BTreeMap<String, String>, most: usize, max: usize, root: &str) {
         self.unless(pairs.len() <= most, root, format!("must have at most {most} entries"));
         for (key, value) in pairs.iter().take(most) {
             let pointer = format!("{root}/{}", escape(key.get(..64).unwrap_or(key)));
@@ -82,15 +103,17 @@ pub(crate) fn spawn(request: &SpawnRequest, config: &str) -> Result<(), Error> {
         mistakes.unless(false, format!("/env/{}", escape(name)), "its name must not contain `=`");
     }
     mistakes.pairs(&request.metadata, MAX_METADATA, MAX_METADATA_BYTES, "/metadata");
-    if let Some(Limits { memory_mib, fuel_per_second, disk_mib, wall_seconds }) = request.limits {
-        mistakes.range(memory_mib.into(), &MEMORY_MIB, "/limits/memory_mib");
-        mistakes.range(fuel_per_second, &FUEL_PER_SECOND, "/limits/fuel_per_second");
-        mistakes.range(disk_mib.into(), &DISK_MIB, "/limits/disk_mib");
-        mistakes.range(wall_seconds.into(), &WALL_SECONDS, "/limits/wall_seconds");
+    if let Some(limits) = &request.limits {
+        mistakes.limits(limits);
     }
     if let Some(seconds) = request.max_lifetime_seconds {
-        mistakes.range(seconds.into(), &MAX_LIFETIME_SECONDS, "/max_lifetime_seconds");
+        mistakes.lifetime(seconds);
     }
+    if let Some(seconds) = request.idle_timeout_seconds {
+        mistakes.idle(seconds);
+    }
+    let fits = request.send_to.len() <= MAX_RECIPIENTS;
+    mistakes.unless(fits, "/send_to", format!("must have at most {MAX_RECIPIENTS} entries"));
     mistakes.none()
 }
 
@@ -133,6 +156,8 @@ mod tests {
                 wall_seconds: 86_401,
             }),
             max_lifetime_seconds: Some(0),
+            idle_timeout_seconds: Some(31_536_001),
+            send_to: vec![wire::message::Recipient::Tenant; MAX_RECIPIENTS + 1],
             ..request()
         };
         bad.env.insert("A=B".to_owned(), String::new());
@@ -148,6 +173,8 @@ mod tests {
             "/limits/disk_mib",
             "/limits/wall_seconds",
             "/max_lifetime_seconds",
+            "/idle_timeout_seconds",
+            "/send_to",
         ];
         assert_eq!(pointers(&bad), expected);
     }

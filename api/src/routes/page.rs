@@ -12,9 +12,9 @@ use wire::{
 use crate::{app::Mistakes, error::Error, store::Filter};
 
 /// Items of a page when nobody says.
-const LIMIT: usize = 50;
+pub(super) const LIMIT: usize = 50;
 /// Most items of a page.
-const MAX_LIMIT: usize = 100;
+pub(super) const MAX_LIMIT: usize = 100;
 
 /// What a list is asked for.
 #[derive(Debug, PartialEq)]
