@@ -1,7 +1,8 @@
 //! Feeds the instrumenter bytes for a while: `cargo run -p instrument --example fuzz -- SECONDS DIR`.
 //!
-//! `DIR` holds components to begin with, `.wasm` and `.wat` files below 1 MiB; they are changed at random and put together.
-//! An input that fails is written to the directory as `failed-SEED.wasm` before it is tried, and removed after.
+//! `DIR` holds components to begin with, `.wasm` and `.wat` files below 1 MiB; they are changed at random and put
+//! together. An input is written to the directory as `failed-SEED.wasm` before it is tried, and removed after: one
+//! that fails stays there.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
