@@ -17,7 +17,7 @@ pub fn hash(bytes: &[u8]) -> Hash {
 }
 
 /// How a chunk's bytes are stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Codec {
     /// As they are.
     Raw,
@@ -26,7 +26,7 @@ pub enum Codec {
 }
 
 /// A stored chunk: what it must hash to, and where it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ChunkRef {
     /// Of the bytes, unpacked.
     pub hash: Hash,
