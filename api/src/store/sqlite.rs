@@ -53,6 +53,8 @@ use step::{Job, Step};
 
 /// Steps that may wait for the writer, and for the readers, before a caller waits to hand one over.
 const QUEUE: usize = 1024;
+/// A host's commits have a transaction of their own when they are more than this.
+const MANY: usize = 16;
 /// Threads that read.
 const READERS: usize = 2;
 
@@ -101,7 +103,16 @@ impl SqliteStore {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
-        Self::run(self.writes.as_ref(), work).await
+        Self::run(self.writes.as_ref(), work, false).await
+    }
+
+    /// The same for one that changes much: in a transaction of its own.
+    async fn write_much<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        Self::run(self.writes.as_ref(), work, true).await
     }
 
     /// Does one query on a reading connection: it sees every step that was answered before.
@@ -110,15 +121,19 @@ impl SqliteStore {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
-        Self::run(self.reads.as_ref().or(self.writes.as_ref()), work).await
+        Self::run(self.reads.as_ref().or(self.writes.as_ref()), work, false).await
     }
 
-    async fn run<T, F>(queue: Option<&mpsc::Sender<Box<dyn Step>>>, work: F) -> Result<T, StoreError>
+    async fn run<T, F>(
+        queue: Option<&mpsc::Sender<Box<dyn Step>>>,
+        work: F,
+        is_large: bool,
+    ) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
-        let (job, answer) = Job::new(work);
+        let (job, answer) = Job::new(work, is_large);
         let queue = queue.ok_or_else(error::closed)?;
         queue.send(Box::new(job)).await.map_err(|_| error::closed())?;
         answer.await.unwrap_or_else(|_| Err(error::abandoned()))
@@ -199,7 +214,9 @@ impl Store for SqliteStore {
     }
 
     async fn commit(&self, host: HostId, commits: Commits, now: Timestamp) -> Result<Committed, StoreError> {
-        self.write(move |db| commits::commit(db, host, commits, now)).await
+        let is_large = commits.commits.len() > MANY;
+        let work = move |db: &Connection| commits::commit(db, host, commits, now);
+        if is_large { self.write_much(work).await } else { self.write(work).await }
     }
 
     async fn checkpoint(&self, id: CheckpointId) -> Result<Option<Checkpoint>, StoreError> {

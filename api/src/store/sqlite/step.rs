@@ -36,6 +36,8 @@ impl Failure {
 pub(super) trait Step: Send {
     /// Whether anybody still waits for it.
     fn is_wanted(&self) -> bool;
+    /// Whether it changes so much that it has a transaction of its own.
+    fn is_large(&self) -> bool;
     /// Does it; whether what it did is to be kept.
     fn work(&mut self, connection: &Connection) -> bool;
     /// Whether it failed for want of space.
@@ -47,14 +49,15 @@ pub(super) trait Step: Send {
 /// The one kind of step there is.
 pub(super) struct Job<T, F> {
     work: Option<F>,
+    is_large: bool,
     outcome: Option<Result<T, StoreError>>,
     reply: oneshot::Sender<Result<T, StoreError>>,
 }
 
 impl<T, F> Job<T, F> {
-    pub(super) fn new(work: F) -> (Self, oneshot::Receiver<Result<T, StoreError>>) {
+    pub(super) fn new(work: F, is_large: bool) -> (Self, oneshot::Receiver<Result<T, StoreError>>) {
         let (reply, answer) = oneshot::channel();
-        (Self { work: Some(work), outcome: None, reply }, answer)
+        (Self { work: Some(work), is_large, outcome: None, reply }, answer)
     }
 }
 
@@ -65,6 +68,10 @@ where
 {
     fn is_wanted(&self) -> bool {
         !self.reply.is_closed()
+    }
+
+    fn is_large(&self) -> bool {
+        self.is_large
     }
 
     fn work(&mut self, connection: &Connection) -> bool {

@@ -69,6 +69,40 @@ async fn a_step_that_fails_leaves_nothing_and_takes_nobody_with_it() {
 }
 
 #[tokio::test]
+async fn a_large_step_is_kept_or_not_on_its_own() {
+    let store = SqliteStore::in_memory().unwrap();
+    let fails = store.write_much(|db| -> Result<(), StoreError> {
+        access::create_tenant(db, &tenant(1))?;
+        db.execute("INSERT INTO tenants (id) VALUES ('half')", [])?;
+        Ok(())
+    });
+    let panics = store.write_much(|db| -> Result<(), StoreError> {
+        access::create_tenant(db, &tenant(2))?;
+        panic!("as meant")
+    });
+    let is_done = store.write_much(|db| access::create_tenant(db, &tenant(3)));
+    let all = async { tokio::join!(insert(&store, 4, 1), fails, panics, is_done, insert(&store, 5, 1)) };
+    let (before, failed, panicked, done, after) = hold(&store, all).await;
+    assert!(failed.is_err() && panicked.is_err());
+    assert!(before.unwrap() && done.unwrap() && after.unwrap());
+    assert_eq!(store.read(count).await.unwrap(), 3);
+}
+
+#[tokio::test]
+async fn a_large_step_whose_commit_fails_is_not_acknowledged() {
+    let store = SqliteStore::in_memory().unwrap();
+    let broken = store
+        .write_much(|db| {
+            db.execute_batch("PRAGMA defer_foreign_keys = ON")?;
+            db.execute("INSERT INTO codes VALUES (x'00', 'tok_nobody', 0)", [])?;
+            Ok(())
+        })
+        .await;
+    assert!(matches!(broken, Err(StoreError::Unavailable(_))), "{broken:?}");
+    assert!(insert(&store, 1, 1).await.unwrap());
+}
+
+#[tokio::test]
 async fn nothing_is_acknowledged_by_a_commit_that_fails() {
     let directory = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(&directory.path().join("claw.db")).unwrap();

@@ -1,7 +1,9 @@
 //! The one thread that writes.
 //!
 //! It takes all the steps that are waiting into one transaction, each in a savepoint of its own, so
-//! sixteen callers pay for one `fsync` and a step that fails takes nobody with it.
+//! sixteen callers pay for one `fsync` and a step that fails takes nobody with it. A large step has a
+//! transaction of its own and no savepoint: SQLite keeps what a savepoint would have to undo in a list, and
+//! walks all of it after each statement that has something to undo of its own.
 
 use std::{io, thread::JoinHandle};
 
@@ -18,23 +20,58 @@ pub(super) fn spawn(
     mut queue: mpsc::Receiver<Box<dyn Step>>,
 ) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
-        while let Some(first) = queue.blocking_recv() {
-            batch(&connection, first, &mut queue);
+        let mut held = None;
+        while let Some(first) = held.take().or_else(|| queue.blocking_recv()) {
+            held = batch(&connection, first, &mut queue);
         }
         close(connection);
     })
 }
 
-/// Does the first step and all that are waiting, commits, then answers them.
-fn batch(connection: &Connection, first: Box<dyn Step>, queue: &mut mpsc::Receiver<Box<dyn Step>>) {
-    let mut done = Vec::new();
-    let result = transaction(connection, first, queue, &mut done);
+/// Does the first step and all that are waiting, commits, then answers them. A large one that is met is
+/// given back, to be the first of the next.
+fn batch(
+    connection: &Connection,
+    mut first: Box<dyn Step>,
+    queue: &mut mpsc::Receiver<Box<dyn Step>>,
+) -> Option<Box<dyn Step>> {
+    let (mut done, mut held) = (Vec::new(), None);
+    let result = if first.is_large() {
+        let result = alone(connection, first.as_mut());
+        done.push(first);
+        result
+    } else {
+        transaction(connection, first, queue, &mut done, &mut held)
+    };
     if let Err(failure) = &result {
         tracing::error!(error = %failure.error, steps = done.len(), "a transaction of the store failed");
     }
     for step in done {
         step.answer(result.clone());
     }
+    held
+}
+
+/// Does a step in a transaction of its own, kept only when the step is.
+fn alone(connection: &Connection, step: &mut dyn Step) -> Result<(), Failure> {
+    if !step.is_wanted() {
+        return Ok(());
+    }
+    let result = execute(connection, "BEGIN IMMEDIATE").and_then(|()| {
+        if step.work(connection) {
+            execute(connection, "COMMIT")
+        } else if connection.is_autocommit() {
+            // Space ran out, and SQLite itself has rolled back by now.
+            Ok(())
+        } else {
+            execute(connection, "ROLLBACK")
+        }
+    });
+    if !connection.is_autocommit() {
+        // As below.
+        let _ = execute(connection, "ROLLBACK");
+    }
+    result
 }
 
 fn transaction(
@@ -42,6 +79,7 @@ fn transaction(
     first: Box<dyn Step>,
     queue: &mut mpsc::Receiver<Box<dyn Step>>,
     done: &mut Vec<Box<dyn Step>>,
+    held: &mut Option<Box<dyn Step>>,
 ) -> Result<(), Failure> {
     let mut result = execute(connection, "BEGIN IMMEDIATE");
     let mut next = Some(first);
@@ -52,6 +90,9 @@ fn transaction(
         done.push(step);
         let has_room = result.is_ok() && done.len() < MAX_BATCH;
         next = if has_room { queue.try_recv().ok() } else { None };
+        if next.as_ref().is_some_and(|step| step.is_large()) {
+            *held = next.take();
+        }
     }
     let result = result.and_then(|()| execute(connection, "COMMIT"));
     if !connection.is_autocommit() {
