@@ -31,6 +31,7 @@ pub(crate) mod files;
 mod forking;
 pub(crate) mod hosts;
 mod images;
+mod kept;
 pub(crate) mod logs;
 pub(crate) mod mail;
 mod parking;
@@ -58,6 +59,8 @@ pub(crate) struct Keys {
 pub(crate) struct App {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) hosts: Arc<dyn Hosts>,
+    /// Where checkpoints are.
+    pub(crate) depot: depot::Depot,
     pub(crate) keys: Arc<Keys>,
     pub(crate) fleet: Fleet,
     pub(crate) changes: Changes,
@@ -105,9 +108,11 @@ impl Drop for Claim {
 
 impl App {
     /// An application over a store and hosts.
+    #[expect(clippy::too_many_arguments, reason = "its parts, each once")]
     pub(crate) fn new(
         store: Arc<dyn Store>,
         hosts: Arc<dyn Hosts>,
+        depot: depot::Depot,
         keys: Arc<Keys>,
         fleet: Fleet,
         settings: Settings,
@@ -117,6 +122,7 @@ impl App {
         Self {
             store,
             hosts,
+            depot,
             keys,
             fleet,
             changes: Changes::default(),

@@ -9,6 +9,8 @@ use wire::host::LOST_SECONDS;
 pub struct Config {
     /// The data directory: store, keys and lock.
     pub data: PathBuf,
+    /// Where checkpoints are. Default: the directory `depot` of the data directory.
+    pub depot: Option<depot::Depot>,
     /// Where clients reach this API, such as `https://cloud.example.net`. Default: `http://` and the
     /// listener's address.
     pub public_url: Option<String>,
@@ -34,6 +36,7 @@ impl Config {
     pub fn new(data: impl Into<PathBuf>) -> Self {
         Self {
             data: data.into(),
+            depot: None,
             public_url: None,
             allowed_origins: Vec::new(),
             direct_hosts: false,

@@ -49,6 +49,9 @@ use auth::{
 use data_dir::{DataDir, DataDirError};
 use store::{Store, StoreError, sqlite::SqliteStore};
 
+/// Where in the data directory checkpoints are, unless they are elsewhere.
+const DEPOT: &str = "depot";
+
 /// Why an API could not be opened; nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -58,6 +61,9 @@ pub enum OpenError {
     /// The store in it cannot be used.
     #[error(transparent)]
     Store(#[from] store::sqlite::OpenError),
+    /// The object store beside it cannot be used.
+    #[error(transparent)]
+    Depot(#[from] depot::OpenError),
     /// A key file holds no key.
     #[error("the ticket key in the data directory is not a key; restore it from a backup")]
     Key(#[from] InvalidSeed),
@@ -74,6 +80,7 @@ impl OpenError {
             Self::DataDir(error) => error.exit_code(),
             Self::Store(error) => error.exit_code(),
             Self::Key(_) => 65,
+            Self::Depot(_) => 73,
             Self::Interrupted(_) => 70,
         }
     }
@@ -84,6 +91,7 @@ impl OpenError {
 pub struct Api {
     pub(crate) config: Config,
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) depot: depot::Depot,
     pub(crate) keys: Arc<Keys>,
     _data: DataDir,
 }
@@ -101,7 +109,11 @@ impl Api {
                 fleet: Arc::new(FleetKey::new(&data.secret_key("fleet")?)),
             };
             let store = Arc::new(SqliteStore::open(&data.database())?);
-            Ok(Self { config, store, keys: Arc::new(keys), _data: data })
+            let depot = match &config.depot {
+                Some(depot) => depot.clone(),
+                None => depot::Depot::local(&config.data.join(DEPOT))?,
+            };
+            Ok(Self { config, store, depot, keys: Arc::new(keys), _data: data })
         })
         .await?
     }
@@ -126,6 +138,12 @@ impl Api {
         let code = Secret::random();
         self.store.create_code(code.hash(), token.id(), expiry(Timestamp::now(), CODE_LIFE)).await?;
         Ok(code.expose().to_owned())
+    }
+
+    /// Where checkpoints are: hosts of the same process may use it too.
+    #[must_use]
+    pub fn depot(&self) -> depot::Depot {
+        self.depot.clone()
     }
 
     /// The credential of a host, both ways.

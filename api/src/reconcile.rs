@@ -12,6 +12,8 @@ use wire::{AgentId, agent::Status};
 
 use crate::{app::App, domain::agent::Agent, edge::Chain, error::Error};
 
+mod garbage;
+
 /// Events that may wait; beyond that the next tick sees to everything.
 pub(crate) const QUEUE: usize = 64;
 /// Agents placed at the same time after a restart.
@@ -25,6 +27,11 @@ const FORGET_EVERY: u64 = 60;
 
 /// Inboxes are looked at every so many ticks: a message whose recipient was not told of it waits no longer.
 const MAIL_EVERY: u64 = 5;
+
+/// What nobody refers to any more is deleted from the object store every so many ticks.
+const GARBAGE_EVERY: u64 = 10;
+/// Packs nobody ever heard of are looked for every so many ticks.
+const ORPHANS_EVERY: u64 = 300;
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +49,7 @@ pub(crate) async fn run(app: Arc<App>, mut events: mpsc::Receiver<Event>, tick: 
     let mut ticks = 0_u64;
     let slots = Arc::new(Semaphore::new(PLACING));
     let mut after = None;
+    let garbage = Arc::new(garbage::Collector::default());
     loop {
         tokio::select! {
             () = app.stop.cancelled() => return,
@@ -54,6 +62,9 @@ pub(crate) async fn run(app: Arc<App>, mut events: mpsc::Receiver<Event>, tick: 
                 }
                 if ticks.is_multiple_of(FORGET_EVERY) {
                     report("expired rows", forget(&app).await);
+                }
+                if ticks.is_multiple_of(GARBAGE_EVERY) {
+                    garbage.begin(&app, ticks.is_multiple_of(ORPHANS_EVERY));
                 }
                 ticks += 1;
             }

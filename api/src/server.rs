@@ -60,7 +60,8 @@ pub(crate) async fn serve(
     // The parts end on a token of their own, so that dropping this future ends them too.
     let ending = stop.child_token();
     let _end = ending.clone().drop_guard();
-    let app = App::new(api.store.clone(), Arc::new(hosts), api.keys.clone(), fleet, settings, events, ending);
+    let (store, hosts, depot) = (api.store.clone(), Arc::new(hosts), api.depot.clone());
+    let app = App::new(store, hosts, depot, api.keys.clone(), fleet, settings, events, ending);
     let app = Arc::new(app);
     let reconciler = tokio::spawn(reconcile::run(app.clone(), queue, api.config.tick));
 

@@ -1,4 +1,4 @@
-//! Files of agents, passed through from and to their hosts.
+//! Files of agents: passed through from and to their hosts, or read from their checkpoints.
 
 use std::{
     sync::{
@@ -9,11 +9,14 @@ use std::{
 };
 
 use axum::body::Body;
+use http::{HeaderMap, StatusCode};
+use tokio::time::Instant;
 use tokio_stream::StreamExt as _;
 use wire::{
     AgentId,
     access::Scope,
     agent::{Page, Status},
+    checkpoint::CheckpointKind,
     file::{FileEntry, MAX_FILE_BYTES, MAX_LISTING},
     host::RefusalCode,
     problem::Code,
@@ -34,9 +37,11 @@ const MAX_PATH_BYTES: usize = 4096;
 const MAX_PART_BYTES: usize = 255;
 /// A client that sends nothing of an upload for this long is gone.
 const IDLE: Duration = Duration::from_secs(30);
+/// How long a write waits for an agent to be back.
+const AWAKE: Duration = Duration::from_secs(15);
 
 impl App {
-    /// Reads something of an agent that is on a host.
+    /// Reads something of an agent, from its host or from its checkpoint.
     pub(crate) async fn read(&self, caller: &Caller, id: AgentId, read: Read) -> Result<Streamed, Error> {
         caller.need(Scope::AgentsRead)?;
         match &read {
@@ -47,8 +52,20 @@ impl App {
             }
             Read::Logs { .. } => {}
         }
-        let to = self.placed(&self.owned(caller, id).await?)?;
-        self.hosts.read(&to, id, read).await.map_err(from_host)
+        let agent = self.owned(caller, id).await?;
+        if !is_kept(&agent) {
+            let to = self.placed(&agent)?;
+            return self.hosts.read(&to, id, read).await.map_err(from_host);
+        }
+        match read {
+            Read::File { path, range } => self.kept_file(&agent, &path, range.as_deref()).await,
+            Read::Files { prefix, cursor, limit } => {
+                let page = self.kept_files(&agent, &prefix, cursor.as_deref(), limit).await?;
+                let body = serde_json::to_vec(&page).map_err(Error::internal)?.into();
+                Ok(Streamed { status: StatusCode::OK, headers: HeaderMap::new(), body })
+            }
+            Read::Logs { after, level, .. } => self.kept_logs(&agent, after, level).await,
+        }
     }
 
     /// One page of a workspace's entries, by path.
@@ -65,9 +82,10 @@ impl App {
         serde_json::from_slice(&listing).map_err(Error::internal)
     }
 
-    /// Writes a file whole; `length` is what the client said it sends.
+    /// Writes a file whole; `length` is what the client said it sends. Durable when this returns, where the
+    /// agent can be checkpointed at all.
     pub(crate) async fn write_file(
-        &self,
+        self: &Arc<Self>,
         caller: &Caller,
         id: AgentId,
         path: &str,
@@ -76,24 +94,67 @@ impl App {
     ) -> Result<FileEntry, Error> {
         caller.need(Scope::AgentsWrite)?;
         check(path, false)?;
-        let to = self.placed(&self.owned(caller, id).await?)?;
+        let agent = self.owned(caller, id).await?;
         if length.is_some_and(|length| length > MAX_FILE_BYTES) {
             return Err(too_large());
         }
+        let agent = self.awake(agent).await?;
+        let to = self.placed(&agent)?;
         let (body, exceeded) = bounded(body);
         let written = self.hosts.write_file(&to, id, path, body).await;
         if exceeded.load(Ordering::Relaxed) {
             return Err(too_large());
         }
-        written.map_err(from_host)
+        let entry = written.map_err(from_host)?;
+        self.keep(&agent).await?;
+        Ok(entry)
     }
 
-    /// Removes a file or a directory.
-    pub(crate) async fn delete_file(&self, caller: &Caller, id: AgentId, path: &str) -> Result<(), Error> {
+    /// Removes a file or a directory. Durable when this returns, like a write.
+    pub(crate) async fn delete_file(
+        self: &Arc<Self>,
+        caller: &Caller,
+        id: AgentId,
+        path: &str,
+    ) -> Result<(), Error> {
         caller.need(Scope::AgentsWrite)?;
         check(path, false)?;
-        let to = self.placed(&self.owned(caller, id).await?)?;
-        self.hosts.delete_file(&to, id, path).await.map_err(from_host)
+        let agent = self.awake(self.owned(caller, id).await?).await?;
+        let to = self.placed(&agent)?;
+        self.hosts.delete_file(&to, id, path).await.map_err(from_host)?;
+        self.keep(&agent).await
+    }
+
+    /// An agent once it runs: a suspended one is resumed for what is to be done to it.
+    async fn awake(self: &Arc<Self>, mut agent: Agent) -> Result<Agent, Error> {
+        let until = Instant::now() + AWAKE;
+        let passing =
+            |agent: &Agent| matches!(agent.status, Status::Suspending | Status::Resuming | Status::Migrating);
+        loop {
+            agent = self.wake(agent).await?;
+            if !passing(&agent) {
+                return Ok(agent);
+            }
+            agent = self.wait_for(agent, until, |agent| !passing(agent)).await?;
+            if passing(&agent) {
+                let detail = format!("the agent is {} and not back yet", agent.status.as_str());
+                return Err(Error::with(Code::Unavailable, detail).retry_after(Duration::from_secs(1)));
+            }
+        }
+    }
+
+    /// Has the host commit what was written.
+    async fn keep(self: &Arc<Self>, agent: &Agent) -> Result<(), Error> {
+        if !agent.spec.suspendable {
+            return Ok(());
+        }
+        let kept = self.take_checkpoint(agent, CheckpointKind::Automatic, None).await;
+        kept.map(drop).map_err(|error| {
+            let why = error.detail.as_deref().unwrap_or("its host did not answer");
+            let detail = format!("it is done and not durable yet, so that a crash could undo it: {why}");
+            Error { source: error.source.clone(), ..Error::with(Code::Unavailable, detail) }
+                .retry_after(Duration::from_secs(1))
+        })
     }
 
     /// The host an agent runs on.
@@ -109,6 +170,12 @@ impl App {
             )),
         }
     }
+}
+
+/// Whether all there is of an agent is its checkpoint.
+fn is_kept(agent: &Agent) -> bool {
+    let nowhere = matches!(agent.status, Status::Suspended | Status::Resuming | Status::Migrating);
+    nowhere && agent.checkpoint.is_some()
 }
 
 fn too_large() -> Error {

@@ -43,7 +43,7 @@ pub(super) struct Which {
 
 /// List files
 ///
-/// Entries of the agent's workspace by path. The agent has to be running.
+/// Entries of the agent's workspace by path; those of a suspended agent are read from its checkpoint.
 #[utoipa::path(
     get,
     path = "/v1/agents/{id}/files",
@@ -63,7 +63,7 @@ pub(super) async fn list(
 
 /// Read a file
 ///
-/// Its bytes; `Range` is honoured. The agent has to be running.
+/// Its bytes; `Range` is honoured. A suspended agent stays so: its files are read from its checkpoint.
 #[utoipa::path(
     get,
     path = "/v1/agents/{id}/files/{*path}",
@@ -103,7 +103,9 @@ pub(super) async fn read(
 
 /// Write a file
 ///
-/// Replaces it whole, making directories on the way. At most 64 MiB.
+/// Replaces it whole, making directories on the way. At most 64 MiB. Resumes a suspended agent first. Durable when
+/// this answers, where the agent can be suspended at all; a problem `unavailable` says when it is written and not
+/// durable yet.
 #[utoipa::path(
     put,
     path = "/v1/agents/{id}/files/{*path}",
@@ -131,7 +133,7 @@ pub(super) async fn write(
 
 /// Delete a file
 ///
-/// Or an empty directory.
+/// Or an empty directory. Resumes a suspended agent first; durable as a write is.
 #[utoipa::path(
     delete,
     path = "/v1/agents/{id}/files/{*path}",

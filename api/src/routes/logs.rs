@@ -42,7 +42,8 @@ pub(super) struct Which {
 /// Read the log
 ///
 /// JSON lines; with `Accept: text/event-stream` server-sent events whose id is the entry's `seq`, so
-/// that `Last-Event-ID` goes on after it. The agent has to be running.
+/// that `Last-Event-ID` goes on after it. The log of a suspended agent is read from its checkpoint, and ends there
+/// even when it is followed: come back with the last `seq`.
 #[utoipa::path(
     get,
     path = "/v1/agents/{id}/logs",
