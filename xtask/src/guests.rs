@@ -1,4 +1,4 @@
-//! Agents as WebAssembly components: `target/guests/components/{shell,hello,hostile}.wasm`.
+//! Agents as WebAssembly components: `target/guests/components/*.wasm`.
 
 use std::path::PathBuf;
 
@@ -11,19 +11,33 @@ use crate::{
     workspace::{Workspace, copy_if_changed},
 };
 
-/// A component's name and the package that makes it.
-const GUESTS: [(&str, &str); 3] =
-    [("shell", "shell-agent"), ("hello", "hello-agent"), ("hostile", "hostile-agent")];
+mod languages;
+mod tools;
+
+/// A component's name and the package of the workspace that makes it.
+const GUESTS: [(&str, &str); 4] = [
+    ("shell", "shell-agent"),
+    ("hello", "hello-agent"),
+    ("hostile", "hostile-agent"),
+    ("machine", "machine-agent"),
+];
 /// Everything that decides what they are.
-const INPUTS: [&str; 6] =
-    ["wit", "agent-guest", "tests/guests", "Cargo.toml", "Cargo.lock", "rust-toolchain.toml"];
+const INPUTS: [&str; 7] = [
+    "wit",
+    "agent-guest",
+    "tests/guests/hostile",
+    "tests/guests/machine",
+    "Cargo.toml",
+    "Cargo.lock",
+    "rust-toolchain.toml",
+];
 
 /// Where the components are; `claw/build.rs` looks here too.
 pub(crate) fn components(ws: &Workspace) -> PathBuf {
     ws.root.join("target/guests/components")
 }
 
-/// Builds what changed and says where the components are.
+/// Builds what changed of the agents in Rust and says where the components are.
 pub(crate) fn build(ws: &Workspace) -> Result<PathBuf> {
     let components = components(ws);
     let outputs = GUESTS.map(|(name, _)| components.join(name).with_extension("wasm"));
@@ -33,7 +47,7 @@ pub(crate) fn build(ws: &Workspace) -> Result<PathBuf> {
     }
     let toolchain = toolchain::find(ws)?;
     // A directory of their own: their compiler may be another one, and the host's build must not wait for them.
-    let target = ws.root.join("target/guests");
+    let target = target(ws);
     let mut cargo = ws.cargo(&["build", "--profile", "guest", "--target", toolchain::TARGET, "--target-dir"]);
     cargo.arg(&target);
     for (_, package) in GUESTS {
@@ -42,13 +56,25 @@ pub(crate) fn build(ws: &Workspace) -> Result<PathBuf> {
     toolchain.apply(ws, &mut cargo);
     progress::run(ws, "agents", &mut cargo)?;
     for ((_, package), output) in GUESTS.iter().zip(&outputs) {
-        let made = target
-            .join(toolchain::TARGET)
-            .join("guest")
-            .join(package.replace('-', "_"))
-            .with_extension("wasm");
-        copy_if_changed(&made, output)?;
+        copy_if_changed(&made(ws, package), output)?;
     }
     stamp.write()?;
     Ok(components)
+}
+
+/// Builds what changed of all agents, the tests' ones in other languages included.
+pub(crate) fn build_all(ws: &Workspace) -> Result<()> {
+    build(ws)?;
+    languages::build(ws)
+}
+
+/// Cargo's target directory for guests.
+fn target(ws: &Workspace) -> PathBuf {
+    ws.root.join("target/guests")
+}
+
+/// What cargo makes of a package.
+fn made(ws: &Workspace, package: &str) -> PathBuf {
+    let dir = target(ws).join(toolchain::TARGET).join("guest");
+    dir.join(package.replace('-', "_")).with_extension("wasm")
 }

@@ -47,7 +47,7 @@ enum Verb {
         #[arg(long)]
         release: bool,
     },
-    /// Build the guest components into target/guests/components
+    /// Build the guest components into target/guests/components, the tests' ones included
     Guests,
     /// Build the web console into api/web/dist
     Web,
@@ -107,7 +107,7 @@ fn run(verb: &Verb, ws: &Workspace) -> Result<()> {
             test::run(ws, &test::Args::default())
         }
         Verb::Build { release } => binary::everything(ws, *release).map(drop),
-        Verb::Guests => guests::build(ws).map(drop),
+        Verb::Guests => guests::build_all(ws),
         Verb::Web => web::build(ws),
         Verb::Toolchain(args) => toolchain::run(ws, args),
         Verb::Bench(args) => bench::run(ws, args),

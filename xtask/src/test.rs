@@ -39,6 +39,7 @@ pub(crate) fn run(ws: &Workspace, args: &Args) -> Result<()> {
     let begun = Instant::now();
     web::node(ws)?;
     let claw = binary::everything(ws, false)?;
+    guests::build_all(ws)?;
     let browser = !args.no_browser && ws.root.join(BROWSER).join("package.json").is_file();
     let chromium = browser.then(|| chromium::find(ws)).transpose()?;
     if browser {
