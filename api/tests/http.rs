@@ -7,6 +7,8 @@
 
 #[path = "http/agents.rs"]
 mod agents;
+#[path = "http/checkpoints.rs"]
+mod checkpoints;
 #[path = "http/contract.rs"]
 mod contract;
 #[path = "http/files.rs"]
@@ -19,11 +21,19 @@ mod harness;
 mod homes;
 #[path = "http/host.rs"]
 mod host;
+#[path = "http/kept.rs"]
+mod kept;
 #[path = "http/limits.rs"]
 mod limits;
+#[path = "http/lost.rs"]
+mod lost;
+#[path = "http/messages.rs"]
+mod messages;
 #[path = "http/sessions.rs"]
 mod sessions;
 #[path = "http/sockets.rs"]
 mod sockets;
+#[path = "http/suspending.rs"]
+mod suspending;
 #[path = "http/tokens.rs"]
 mod tokens;

@@ -93,7 +93,7 @@ fn every_operation_is_described_and_can_answer_a_problem() {
 }
 
 #[test]
-fn the_endpoints_of_the_first_release_are_all_there() {
+fn the_endpoints_are_all_there() {
     let document = document();
     let there: Vec<_> =
         operations(&document).into_iter().map(|(path, method, _)| format!("{method} {path}")).collect();
@@ -110,6 +110,19 @@ fn the_endpoints_of_the_first_release_are_all_there() {
         "PUT /v1/agents/{id}/files/{path}",
         "DELETE /v1/agents/{id}/files/{path}",
         "GET /v1/agents/{id}/logs",
+        "POST /v1/agents/{id}/suspend",
+        "POST /v1/agents/{id}/resume",
+        "POST /v1/agents/{id}/checkpoints",
+        "GET /v1/agents/{id}/checkpoints",
+        "DELETE /v1/checkpoints/{id}",
+        "POST /v1/agents/{id}/restore",
+        "POST /v1/agents/{id}/forks",
+        "POST /v1/agents/{id}/upgrade",
+        "POST /v1/agents/{id}/messages",
+        "POST /v1/agents/{id}/hooks",
+        "GET /v1/agents/{id}/hooks",
+        "DELETE /v1/agents/{id}/hooks/{name}",
+        "POST /v1/hooks/{secret}",
         "GET /v1/tokens",
         "POST /v1/tokens",
         "DELETE /v1/tokens/{id}",
@@ -138,7 +151,9 @@ async fn every_described_operation_is_served_and_guarded() {
         let socket = path.ends_with("/socket");
         if open {
             assert!(answer.status() != StatusCode::UNAUTHORIZED, "{method} {path}");
-            assert!(answer.status() != StatusCode::NOT_FOUND, "{method} {path}");
+            // An address of a webhook that is none is not found, in the words of this API.
+            let served = answer.status() != StatusCode::NOT_FOUND || path == "/v1/hooks/{secret}";
+            assert!(served, "{method} {path}");
         } else if !socket {
             assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{method} {path}");
         }

@@ -13,7 +13,10 @@ use tokio::{
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
-use wire::problem::{Code, Problem};
+use wire::{
+    AgentId,
+    problem::{Code, Problem},
+};
 
 use crate::host::FakeHost;
 
@@ -123,6 +126,35 @@ impl Cloud {
         request.json(&body).send().await.unwrap()
     }
 
+    /// An agent that runs and can be suspended.
+    pub(crate) async fn cell(&self) -> Value {
+        let answer = self.spawn_with(json!({ "image": "cell" })).await;
+        assert_eq!(answer.status(), StatusCode::CREATED);
+        answer.json().await.unwrap()
+    }
+
+    pub(crate) async fn agent(&self, id: AgentId) -> Value {
+        self.get(&format!("/v1/agents/{id}")).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Response {
+        self.request(Method::POST, path).json(&body).send().await.unwrap()
+    }
+
+    /// A `POST` without a body that waits for what it brings about.
+    pub(crate) async fn turn(&self, path: &str) -> Response {
+        self.request(Method::POST, path).header("prefer", "wait=10").send().await.unwrap()
+    }
+
+    /// An agent that was suspended at its owner's request.
+    pub(crate) async fn suspended(&self) -> AgentId {
+        let agent = agent_id(&self.cell().await);
+        let answer = self.turn(&format!("/v1/agents/{agent}/suspend")).await;
+        assert_eq!(answer.status(), StatusCode::ACCEPTED);
+        assert_eq!(answer.json::<Value>().await.unwrap()["status"], "suspended");
+        agent
+    }
+
     /// The agent once it has this status.
     pub(crate) async fn agent_once(&self, id: &str, status: &str) -> Value {
         let agent = self.get(&format!("/v1/agents/{id}?wait_for={status}&timeout_seconds=15")).await;
@@ -156,4 +188,8 @@ pub(crate) async fn code(answer: Response) -> Code {
 
 pub(crate) fn id(agent: &Value) -> String {
     agent["id"].as_str().unwrap().to_owned()
+}
+
+pub(crate) fn agent_id(agent: &Value) -> AgentId {
+    id(agent).parse().unwrap()
 }

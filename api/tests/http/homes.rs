@@ -1,22 +1,18 @@
-//! What hosts keep of agents: when it is removed, and when an agent waits for it.
+//! What hosts keep of agents, when it is removed, and when an agent waits for a host.
 
 use api::store::{Store as _, sqlite::SqliteStore};
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use wire::{
-    AgentId, Incarnation,
+    Incarnation,
     agent::{Status, StatusReason},
     host::{Command, RefusalCode, Report, ReportEvent},
 };
 
 use crate::{
-    harness::{Cloud, LONG, id},
-    host::{FakeHost, image, refused},
+    harness::{Cloud, LONG, agent_id, id},
+    host::{FakeHost, cell, image, refused},
 };
-
-fn agent_id(agent: &Value) -> AgentId {
-    id(agent).parse().unwrap()
-}
 
 fn ended(agent: &Value, epoch: u64) -> Report {
     let event = ReportEvent::Ended {
@@ -46,7 +42,10 @@ async fn purged(host: &FakeHost, agent: &Value) {
 #[tokio::test]
 async fn an_agent_that_ends_leaves_no_workspace_behind() {
     let (cloud, mut host) = Cloud::start().await;
-    let (ended_itself, lost, restarted) = (cloud.spawn().await, cloud.spawn().await, cloud.spawn().await);
+    let (ended_itself, restarted) = (cloud.spawn().await, cloud.spawn().await);
+    let answer = cloud.spawn_with(json!({ "image": "shell", "on_drain": "finish" })).await;
+    assert_eq!(answer.status(), StatusCode::CREATED);
+    let lost: Value = answer.json().await.unwrap();
     host.report(&cloud, ended(&ended_itself, 1)).await;
     purged(&host, &ended_itself).await;
 
@@ -55,32 +54,34 @@ async fn an_agent_that_ends_leaves_no_workspace_behind() {
     host.incarnation = Incarnation::new();
     host.register(&cloud).await;
     purged(&host, &lost).await;
+    let lost = cloud.agent_once(&id(&lost), "failed").await;
+    assert_eq!(lost["status_reason"], "host_lost");
     cloud.agent_once(&id(&restarted), "failed").await;
     purged(&host, &restarted).await;
 }
 
 #[tokio::test]
-async fn an_agent_waits_for_its_home_to_have_its_image_again() {
+async fn an_agent_that_ran_waits_until_a_host_has_its_image() {
     let (cloud, mut host) = Cloud::start().await;
     let agent = cloud.spawn().await;
     host.report(&cloud, released(&agent)).await;
-    let other = FakeHost::start(&cloud).await;
-    other.register(&cloud).await;
     host.incarnation = Incarnation::new();
     let had = std::mem::take(&mut host.images);
     host.register(&cloud).await;
     let says = async {
         loop {
             let agent = cloud.get(&format!("/v1/agents/{}", id(&agent))).await;
-            if agent.get("status_detail").is_some() {
+            if agent["status_detail"].as_str().is_some_and(|detail| detail.starts_with("no host")) {
                 return agent;
             }
         }
     };
     let waiting = tokio::time::timeout(LONG, says).await.expect("it does not say why it waits");
-    assert_eq!((&waiting["status"], &waiting["status_reason"]), (&json!("pending"), &json!("host_drain")));
-    let detail = format!("host {} no longer has image {}", host.id, image().digest);
-    assert_eq!(waiting["status_detail"], detail);
+    assert_eq!(
+        (&waiting["status"], &waiting["status_reason"]),
+        (&json!("pending"), &json!("insufficient_capacity"))
+    );
+    assert_eq!(waiting["status_detail"], format!("no host has image {}", image().digest));
 
     host.images = had;
     host.incarnation = Incarnation::new();
@@ -116,12 +117,12 @@ async fn what_a_dead_host_had_is_settled_even_by_the_next_process() {
         assert!(store.bury_host(host.id, row.incarnation, row.seq).await.unwrap());
     }
     let cloud = Cloud::open(data, |_| {}).await;
-    let lost = cloud.agent_once(&id(&agent), "failed").await;
-    assert_eq!(lost["status_reason"], "host_lost");
+    let lost = cloud.agent_once(&id(&agent), "pending").await;
+    assert_eq!((&lost["status_reason"], lost.get("host")), (&json!("host_lost"), None));
 }
 
 #[tokio::test]
-async fn agents_that_wait_for_their_home_keep_nobody_from_a_turn() {
+async fn agents_that_wait_for_their_image_keep_nobody_from_a_turn() {
     let (cloud, host) = Cloud::start().await;
     // More than are placed at the same time.
     let mut agents = Vec::new();
@@ -133,8 +134,9 @@ async fn agents_that_wait_for_their_home_keep_nobody_from_a_turn() {
     }
     let mut other = FakeHost::start(&cloud).await;
     other.capacity = 0;
+    other.images = vec![cell()];
     other.register(&cloud).await;
-    let request = cloud.request(Method::POST, "/v1/agents/spawn").json(&json!({ "image": "shell" }));
+    let request = cloud.request(Method::POST, "/v1/agents/spawn").json(&json!({ "image": "cell" }));
     let agent: Value = request.send().await.unwrap().json().await.unwrap();
     other.capacity = 1;
     other.register(&cloud).await;

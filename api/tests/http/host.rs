@@ -19,8 +19,12 @@ use axum::{
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::watch};
 use wire::{
-    AgentId, Digest, HostId, Incarnation,
-    host::{Command, Heartbeat, Lease, Refusal, RefusalCode, Register, Registered, Reply, Report},
+    AgentId, CheckpointId, Digest, HostId, Incarnation, PackId,
+    checkpoint::{CheckpointKind, CheckpointRef},
+    host::{
+        Command, Commit, Commits, Committed, Heartbeat, Lease, Refusal, RefusalCode, Register, Registered,
+        Reply, Report, ReportEvent, Start, Taken, Then,
+    },
     image::Image,
 };
 
@@ -42,6 +46,8 @@ pub(crate) struct FakeHost {
 pub(crate) struct Seen {
     /// Answers to the next starts; `Started` after them.
     pub(crate) starts: VecDeque<Reply>,
+    /// Answers to the next commands of other kinds than starts and stops; after them it does as it is told.
+    pub(crate) answers: VecDeque<Reply>,
     /// Commands that came.
     pub(crate) commands: Vec<Command>,
     /// Headers of socket requests.
@@ -53,6 +59,12 @@ pub(crate) struct Seen {
 }
 
 struct Scripted {
+    id: HostId,
+    /// Of its last registration.
+    incarnation: Mutex<Incarnation>,
+    /// The API's internal routes.
+    url: String,
+    client: reqwest::Client,
     credential: String,
     seen: Mutex<Seen>,
     /// While true, starts are not answered.
@@ -80,6 +92,35 @@ pub(crate) fn image() -> Image {
     }
 }
 
+/// One that can be checkpointed.
+pub(crate) fn cell() -> Image {
+    Image { digest: Digest::from_bytes([8; 32]), name: "cell".to_owned(), suspendable: true, ..image() }
+}
+
+/// A checkpoint as a host commits one; what it refers to is in no object store.
+pub(crate) fn taken(kind: CheckpointKind, note: Option<String>, image: Digest) -> (Taken, (PackId, u64)) {
+    let pack = PackId::new();
+    let checkpoint = CheckpointRef {
+        id: CheckpointId::new(),
+        pack,
+        offset: 16,
+        length: 100,
+        sha256: Digest::from_bytes([9; 32]),
+    };
+    let taken = Taken {
+        checkpoint,
+        parent: None,
+        kind,
+        note,
+        image,
+        size_bytes: 1000,
+        unique_bytes: 100,
+        packs: vec![pack],
+        inbox: 0,
+    };
+    (taken, (pack, 1000))
+}
+
 pub(crate) fn refused(code: RefusalCode) -> Reply {
     Reply::Refused { refusal: Refusal { code, detail: format!("scripted {code:?}") } }
 }
@@ -89,7 +130,16 @@ impl FakeHost {
         let id = HostId::new();
         let credential = cloud.api.host_credential(id);
         let (hold, _) = watch::channel(false);
-        let scripted = Arc::new(Scripted { credential: credential.clone(), seen: Mutex::default(), hold });
+        let incarnation = Incarnation::new();
+        let scripted = Arc::new(Scripted {
+            id,
+            incarnation: Mutex::new(incarnation),
+            url: format!("{}/internal/v1", cloud.url),
+            client: cloud.client.clone(),
+            credential: credential.clone(),
+            seen: Mutex::default(),
+            hold,
+        });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let router = Router::new()
@@ -101,8 +151,7 @@ impl FakeHost {
             .layer(axum::extract::DefaultBodyLimit::disable())
             .with_state(scripted.clone());
         let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        let images = vec![image()];
-        let incarnation = Incarnation::new();
+        let images = vec![image(), cell()];
         Self { id, incarnation, capacity: 100, images, address, credential, scripted, serving }
     }
 
@@ -120,6 +169,16 @@ impl FakeHost {
     }
 
     pub(crate) async fn register_with(&self, cloud: &Cloud, agents: Vec<(AgentId, u64)>) -> Registered {
+        self.register_parked(cloud, agents, Vec::new()).await
+    }
+
+    pub(crate) async fn register_parked(
+        &self,
+        cloud: &Cloud,
+        agents: Vec<(AgentId, u64)>,
+        parked: Vec<(AgentId, u64)>,
+    ) -> Registered {
+        *self.scripted.incarnation.lock().unwrap() = self.incarnation;
         let register = Register {
             id: self.id,
             incarnation: self.incarnation,
@@ -129,7 +188,7 @@ impl FakeHost {
             version: "0.0.0".to_owned(),
             images: self.images.clone(),
             agents,
-            parked: Vec::new(),
+            parked,
         };
         let answer = self.call(cloud, "hosts", &register).await;
         answer.error_for_status().unwrap().json().await.unwrap()
@@ -152,6 +211,52 @@ impl FakeHost {
         assert_eq!(answer.status(), StatusCode::NO_CONTENT);
     }
 
+    /// Says what happened to an agent of this placement.
+    pub(crate) async fn tell(&self, cloud: &Cloud, agent: AgentId, epoch: u64, event: ReportEvent) {
+        self.report(cloud, Report { agent, epoch, event }).await;
+    }
+
+    /// Commits a new checkpoint of an agent; its id.
+    pub(crate) async fn commit(&self, agent: AgentId, epoch: u64, then: Then) -> CheckpointId {
+        let (taken, pack) = taken(CheckpointKind::Automatic, None, cell().digest);
+        let id = taken.checkpoint.id;
+        let commit = Commit { agent, epoch, taken: Some(taken), then, wake_at: None };
+        let committed = self.commit_as(commit, vec![pack]).await;
+        assert_eq!(committed.refused, []);
+        id
+    }
+
+    pub(crate) async fn commit_as(&self, commit: Commit, packs: Vec<(PackId, u64)>) -> Committed {
+        self.scripted.commit(commit, packs).await
+    }
+
+    /// Starts that came for an agent.
+    pub(crate) fn starts_of(&self, agent: AgentId) -> Vec<Start> {
+        let seen = self.seen();
+        let starts = seen.commands.iter().filter_map(|command| match command {
+            Command::Start(start) if start.agent == agent => Some((**start).clone()),
+            _ => None,
+        });
+        starts.collect()
+    }
+
+    /// Waits until a command came.
+    pub(crate) async fn told(&self, what: &str, is: impl Fn(&Command) -> bool) {
+        let told = async {
+            while !self.seen().commands.iter().any(&is) {
+                tokio::task::yield_now().await;
+            }
+        };
+        let told = tokio::time::timeout(crate::harness::LONG, told).await;
+        assert!(told.is_ok(), "{what}: {:?}", self.seen().commands);
+    }
+
+    /// A request that is not a `POST`.
+    pub(crate) async fn get(&self, cloud: &Cloud, path: &str) -> reqwest::Response {
+        let request = cloud.plain(reqwest::Method::GET, &format!("/internal/v1/{path}"));
+        request.bearer_auth(&self.credential).send().await.unwrap()
+    }
+
     pub(crate) async fn call(
         &self,
         cloud: &Cloud,
@@ -164,6 +269,39 @@ impl FakeHost {
 }
 
 impl Scripted {
+    async fn commit(&self, commit: Commit, packs: Vec<(PackId, u64)>) -> Committed {
+        let incarnation = *self.incarnation.lock().unwrap();
+        let commits = Commits { incarnation, packs, commits: vec![commit] };
+        let request = self.client.post(format!("{}/hosts/{}/commits", self.url, self.id));
+        let answer = request.bearer_auth(&self.credential).json(&commits).send().await.unwrap();
+        answer.error_for_status().unwrap().json().await.unwrap()
+    }
+
+    /// Does what a real host would do.
+    async fn obey(&self, command: Command) -> Reply {
+        let commit = |agent, epoch, then, kind, note| {
+            let (taken, pack) = taken(kind, note, cell().digest);
+            let id = taken.checkpoint.id;
+            (id, Commit { agent, epoch, taken: Some(taken), then, wake_at: None }, vec![pack])
+        };
+        match command {
+            Command::Stop { .. } => Reply::Stopped {},
+            Command::Suspend { agent, epoch, reason, .. } => {
+                let then = Then::Suspend { reason, parked: false };
+                let (_, commit, packs) = commit(agent, epoch, then, CheckpointKind::Automatic, None);
+                assert_eq!(self.commit(commit, packs).await.refused, []);
+                Reply::Suspended { rolled_back: false }
+            }
+            Command::Checkpoint { agent, epoch, kind, note, .. } => {
+                let (id, commit, packs) = commit(agent, epoch, Then::Run {}, kind, note);
+                assert_eq!(self.commit(commit, packs).await.refused, []);
+                Reply::Checkpointed { id }
+            }
+            Command::Upgrade { .. } => Reply::Upgraded {},
+            _ => Reply::Done {},
+        }
+    }
+
     fn check(&self, headers: &HeaderMap) {
         assert_eq!(headers[header::AUTHORIZATION], format!("Bearer {}", self.credential));
         assert!(headers.contains_key("x-request-id"));
@@ -188,11 +326,23 @@ async fn command(
                 .pop_front()
                 .unwrap_or(Reply::Started { checkpoint: None, problem: None })
         }
-        other => {
-            let reply =
-                if matches!(other, Command::Stop { .. }) { Reply::Stopped {} } else { Reply::Done {} };
+        Command::Stop { .. } => {
             host.seen.lock().unwrap().commands.push(command);
-            reply
+            Reply::Stopped {}
+        }
+        other => {
+            let scripted = {
+                let mut seen = host.seen.lock().unwrap();
+                seen.commands.push(other.clone());
+                match other {
+                    Command::Nudge { .. } | Command::Unpark { .. } => None,
+                    _ => seen.answers.pop_front(),
+                }
+            };
+            match scripted {
+                Some(reply) => reply,
+                None => host.obey(command).await,
+            }
         }
     };
     Json(reply)

@@ -8,9 +8,15 @@ use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
     tungstenite::{Error, Message, client::IntoClientRequest as _, handshake::client::Request},
 };
-use wire::terminal::{PROTOCOL, close};
+use wire::{
+    host::{Command, RefusalCode},
+    terminal::{PROTOCOL, close},
+};
 
-use crate::harness::{Cloud, LONG, id};
+use crate::{
+    harness::{Cloud, LONG, id},
+    host::{FakeHost, refused},
+};
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -177,6 +183,60 @@ async fn a_host_that_vanishes_and_an_api_that_stops_close_properly() {
     assert_eq!(closed(socket).await, close::RESTART);
     cloud.stop().await;
     drop(host);
+}
+
+#[tokio::test]
+async fn a_viewer_sees_a_suspended_agent_and_does_not_wake_it() {
+    let (cloud, host) = Cloud::start().await;
+    let agent = cloud.suspended().await;
+    let checkpoint = cloud.agent(agent).await["checkpoint"].clone();
+    let mut socket = open(by_token(&cloud, &agent.to_string(), &cloud.bootstrap.token)).await;
+    assert_eq!(next(&mut socket).await, Message::text("hello"));
+    let row = cloud.agent(agent).await;
+    assert_eq!((&row["status"], &row["host"]), (&json!("suspended"), &json!(host.id.to_string())));
+    assert_eq!(row["epoch"], 1);
+    host.told("a park", |command| {
+        matches!(command, Command::Park(park) if park.agent == agent && park.epoch == 1
+            && json!(park.checkpoint.id) == checkpoint)
+    })
+    .await;
+    assert_eq!(host.seen().sockets[0]["x-claw-epoch"], "1");
+    // A second one goes where the first is.
+    open(by_token(&cloud, &agent.to_string(), &cloud.bootstrap.token)).await;
+    assert_eq!(cloud.agent(agent).await["version"], row["version"]);
+    assert_eq!(host.starts_of(agent).len(), 1);
+}
+
+#[tokio::test]
+async fn a_ticket_can_wake_an_agent_once() {
+    let (cloud, _host) = Cloud::start().await;
+    let agent = cloud.suspended().await;
+    let made = cloud.post(&format!("/v1/agents/{agent}/tickets"), json!({ "wake": true })).await;
+    let ticket: Value = made.json().await.unwrap();
+    let mut socket = open(by_ticket(&cloud, &ticket)).await;
+    assert_eq!(next(&mut socket).await, Message::text("hello"));
+    assert_eq!(cloud.agent(agent).await["status"], "running");
+    cloud.turn(&format!("/v1/agents/{agent}/suspend")).await;
+    assert_eq!(closed(open(by_ticket(&cloud, &ticket)).await).await, close::TICKET);
+    assert_eq!(cloud.agent(agent).await["status"], "suspended", "a ticket that is used up wakes nobody");
+}
+
+#[tokio::test]
+async fn a_screen_is_shown_by_another_host_when_one_cannot() {
+    let (cloud, host) = Cloud::start().await;
+    let agent = cloud.suspended().await;
+    let other = FakeHost::start(&cloud).await;
+    other.register(&cloud).await;
+    host.seen().answers.push_back(refused(RefusalCode::Internal));
+    let mut socket = open(by_token(&cloud, &agent.to_string(), &cloud.bootstrap.token)).await;
+    assert_eq!(next(&mut socket).await, Message::text("hello"));
+    assert_eq!(cloud.agent(agent).await["host"], other.id.to_string());
+    // And when none can, it is to come back.
+    let second = cloud.suspended().await;
+    drop((host, other));
+    let socket = open(by_token(&cloud, &second.to_string(), &cloud.bootstrap.token)).await;
+    assert_eq!(closed(socket).await, close::MOVING);
+    assert_eq!(cloud.agent(second).await["status"], "suspended");
 }
 
 #[tokio::test]

@@ -143,6 +143,14 @@ async fn another_tenants_agents_do_not_exist() {
         (Method::PUT, "/files/a"),
         (Method::DELETE, "/files/a"),
         (Method::GET, "/logs"),
+        (Method::POST, "/suspend"),
+        (Method::POST, "/resume"),
+        (Method::POST, "/checkpoints"),
+        (Method::GET, "/checkpoints"),
+        (Method::POST, "/forks"),
+        (Method::POST, "/messages"),
+        (Method::GET, "/hooks"),
+        (Method::DELETE, "/hooks/a"),
     ] {
         let answer = ask(method.clone(), format!("/v1/agents/{agent}{rest}")).await;
         assert_eq!(code(answer).await, Code::NotFound, "{method} {rest}");
