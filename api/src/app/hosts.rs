@@ -235,10 +235,12 @@ impl App {
 
     async fn report(self: &Arc<Self>, host: HostId, report: Report) -> Result<(), Error> {
         let Some(mut row) = self.store.agent(report.agent).await? else { return Ok(()) };
-        if matches!(report.event, ReportEvent::Ended { .. }) && row.status == Status::Starting {
+        let comes_up =
+            |row: &Agent| matches!(row.status, Status::Starting | Status::Resuming | Status::Migrating);
+        if matches!(report.event, ReportEvent::Ended { .. }) && comes_up(&row) && row.host == Some(host) {
             // It ended right after its start, whose answer is about to be recorded: in that order.
             let until = Instant::now() + START_RECORDED;
-            row = self.wait_for(row, until, |row| row.status != Status::Starting).await?;
+            row = self.wait_for(row, until, |row| !comes_up(row)).await?;
         }
         let over = row.status.is_final() || row.status == Status::Pending;
         if row.host != Some(host) || row.epoch != report.epoch || over {

@@ -339,9 +339,19 @@ async fn command(
                     _ => seen.answers.pop_front(),
                 }
             };
-            match scripted {
-                Some(reply) => reply,
-                None => host.obey(command).await,
+            match (scripted, command) {
+                // Its last checkpoint counts.
+                (
+                    Some(reply @ Reply::Suspended { rolled_back: true }),
+                    Command::Suspend { agent, epoch, reason, .. },
+                ) => {
+                    let then = Then::Suspend { reason, parked: false };
+                    let commit = Commit { agent, epoch, taken: None, then, wake_at: None };
+                    assert_eq!(host.commit(commit, Vec::new()).await.refused, []);
+                    reply
+                }
+                (Some(reply), _) => reply,
+                (None, command) => host.obey(command).await,
             }
         }
     };

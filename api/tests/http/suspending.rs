@@ -81,16 +81,52 @@ async fn a_suspend_that_is_refused_says_why_and_the_agent_goes_on() {
 async fn clients_see_when_an_event_was_rolled_back() {
     let (cloud, host) = Cloud::start().await;
     let agent = agent_id(&cloud.cell().await);
-    host.commit(agent, 1, Then::Run {}).await;
-    // As a host does whose agent does not come to rest: its last checkpoint counts.
-    host.hold(false);
-    let then = Then::Suspend { reason: StatusReason::UserRequest, parked: false };
-    let commit = Commit { agent, epoch: 1, taken: None, then, wake_at: None };
+    let last = host.commit(agent, 1, Then::Run {}).await;
     host.seen().answers.push_back(Reply::Suspended { rolled_back: true });
-    assert_eq!(host.commit_as(commit, Vec::new()).await.refused, []);
-    cloud.turn(&format!("/v1/agents/{agent}/suspend")).await;
-    let row = cloud.agent(agent).await;
-    assert_eq!(row["status"], "suspended");
+    let row: Value = cloud.turn(&format!("/v1/agents/{agent}/suspend")).await.json().await.unwrap();
+    assert_eq!((&row["status"], &row["checkpoint"]), (&json!("suspended"), &json!(last)));
+    assert!(row["status_detail"].as_str().unwrap().contains("did not come to rest within 10 s"), "{row}");
+    cloud.turn(&format!("/v1/agents/{agent}/resume")).await;
+    let resume = host.starts_of(agent).remove(1).resume.unwrap();
+    assert_eq!(resume.cause, ResumeCause::Rollback, "its sockets saw what is undone");
+    assert_eq!(cloud.agent(agent).await.get("status_detail"), None);
+}
+
+#[tokio::test]
+async fn a_suspended_agent_is_deleted_like_any_other() {
+    let (cloud, host) = Cloud::start().await;
+    let (nowhere, parked) = (cloud.suspended().await, agent_id(&cloud.cell().await));
+    host.commit(parked, 1, Then::Suspend { reason: StatusReason::IdleTimeout, parked: true }).await;
+    for agent in [nowhere, parked] {
+        cloud.request(Method::DELETE, &format!("/v1/agents/{agent}")).send().await.unwrap();
+        let row = cloud.agent_once(&agent.to_string(), "terminated").await;
+        assert_eq!((row.get("checkpoint"), row.get("host")), (None, None));
+    }
+    host.told(
+        "the end of the park",
+        |command| matches!(command, Command::Stop { agent, purge: true, .. } if *agent == parked),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn an_agent_that_ends_right_after_it_came_back_ended_by_itself() {
+    let (cloud, host) = Cloud::start().await;
+    let agent = cloud.suspended().await;
+    host.hold(true);
+    cloud.request(Method::POST, &format!("/v1/agents/{agent}/resume")).send().await.unwrap();
+    host.told(
+        "a start",
+        |command| matches!(command, Command::Start(start) if start.agent == agent && start.epoch == 2),
+    )
+    .await;
+    let event = ReportEvent::Ended {
+        status: wire::agent::Status::Terminated,
+        reason: StatusReason::UserRequest,
+        detail: "it exited".to_owned(),
+    };
+    tokio::join!(host.tell(&cloud, agent, 2, event), async { host.hold(false) });
+    assert_eq!(cloud.agent(agent).await["status"], "terminated");
 }
 
 #[tokio::test]
