@@ -3,6 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::{TryStreamExt as _, stream};
 use jiff::Timestamp;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
@@ -20,8 +21,12 @@ pub(crate) const QUEUE: usize = 64;
 const PLACING: usize = 32;
 /// Rows looked at in one round; the next round goes on.
 const BATCH: usize = 256;
-/// Batches of agents that wait looked at in one round.
-const PAGES: usize = 8;
+/// Agents that wait read at once: little more than are placed.
+const PAGE: usize = 64;
+/// Pages of them looked at in one round.
+const PAGES: usize = 32;
+/// Rows changed at the same time: the store commits them together.
+const ABREAST: usize = 32;
 /// What has expired is forgotten every so many ticks.
 const FORGET_EVERY: u64 = 60;
 
@@ -94,10 +99,9 @@ async fn bury(app: &Arc<App>) -> Result<(), Error> {
 
 async fn sweep(app: &Arc<App>) -> Result<(), Error> {
     let now = Timestamp::now();
-    for agent in app.store.overdue(now, BATCH).await? {
-        app.sweep(agent, now).await?;
-    }
-    Ok(())
+    let overdue = app.store.overdue(now, BATCH).await?;
+    let overdue = stream::iter(overdue.into_iter().map(Ok::<_, Error>));
+    overdue.try_for_each_concurrent(ABREAST, |agent| app.sweep(agent, now)).await
 }
 
 /// Tries to place what is pending. Tasks do it, so that a slow host holds up nobody but itself.
@@ -110,13 +114,13 @@ async fn place(app: &Arc<App>, slots: &Arc<Semaphore>, after: &mut Option<AgentI
         return Ok(());
     }
     for _ in 0..PAGES {
-        let page = app.store.waiting(*after, BATCH).await?;
-        let is_last = page.len() < BATCH;
+        let page = app.store.waiting(*after, PAGE).await?;
+        let is_last = page.len() < PAGE;
         for agent in page {
             let id = agent.id;
             if !app.waits(&agent) {
                 let Ok(slot) = slots.clone().try_acquire_owned() else { return Ok(()) };
-                place_one(app, agent, slot);
+                place_one(app, agent, slots, slot);
             }
             *after = Some(id);
         }
@@ -128,14 +132,16 @@ async fn place(app: &Arc<App>, slots: &Arc<Semaphore>, after: &mut Option<AgentI
     Ok(())
 }
 
-fn place_one(app: &Arc<App>, agent: Agent, slot: OwnedSemaphorePermit) {
+fn place_one(app: &Arc<App>, agent: Agent, slots: &Arc<Semaphore>, slot: OwnedSemaphorePermit) {
     let Some(claim) = app.try_claim(agent.id) else { return };
-    let task = app.clone();
+    let (task, slots) = (app.clone(), slots.clone());
     app.tasks.spawn(async move {
         let placed = task.clone().place(agent, claim, None).await;
         drop(slot);
         // Only progress asks for another round: what finds no room waits for the next tick.
-        if placed.is_some_and(|agent| !agent.waits()) {
+        // One round for several of them: each reads the store.
+        let is_free = slots.available_permits() >= PLACING / 2;
+        if is_free && placed.is_some_and(|agent| !agent.waits()) {
             task.tell(Event::Room);
         }
     });
@@ -148,13 +154,9 @@ async fn mail(app: &Arc<App>, nudge: bool) -> Result<(), Error> {
         let page = app.store.with_mail(after, BATCH).await?;
         let is_last = page.len() < BATCH;
         after = page.last().map(|agent| agent.id);
-        for agent in page {
-            if agent.status == Status::Suspended {
-                app.rouse(agent).await?;
-            } else if nudge {
-                app.stir(agent.id);
-            }
-        }
+        let page = page.into_iter().filter(|agent| nudge || agent.status == Status::Suspended);
+        let page = stream::iter(page.map(Ok::<_, Error>));
+        page.try_for_each_concurrent(ABREAST, |agent| app.rouse(agent)).await?;
         if is_last {
             return Ok(());
         }

@@ -120,10 +120,12 @@ impl App {
         if agent.deadline.is_none_or(|at| at > now) {
             return Ok(());
         }
-        if let Some(patch) = self.waiting(&agent).filter(|patch| patch.deadline == Some(None)) {
-            // It has something to lose, and no host has room for it: it waits as long as that takes.
+        if agent.waits() && (agent.ran || agent.checkpoint.is_some()) {
+            // It has something to lose: while no host has room for it or others are before it, it waits.
+            let patch = self.waiting(&agent).unwrap_or_default();
+            let deadline = patch.deadline.unwrap_or_else(|| state::deadline(agent.status, now));
             let expect = Expect { version: Some(agent.version), ..Expect::default() };
-            self.update(agent.id, expect, patch).await?;
+            self.update(agent.id, expect, Patch { deadline: Some(deadline), ..patch }).await?;
             return Ok(());
         }
         let Some((to, reason)) = state::overdue(agent.status, agent.desired, agent.checkpoint.is_some())

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use tokio::time::Instant;
 use wire::{
@@ -39,6 +40,8 @@ use crate::{
 const MAX_ADDRESS_BYTES: usize = 256;
 /// How long the end of an agent waits for the record of its start.
 const START_RECORDED: Duration = Duration::from_secs(3);
+/// Rows changed at the same time when a host is lost.
+const ABREAST: usize = 64;
 /// Most images a host may have.
 const MAX_IMAGES: usize = 1024;
 
@@ -152,6 +155,12 @@ impl App {
         Ok(())
     }
 
+    /// [`Self::lose`] for many, which the store commits together; those whose end it was.
+    async fn lose_all(&self, rows: Vec<Agent>, host: HostId) -> Result<Vec<Agent>, Error> {
+        let lost = stream::iter(rows).map(|row| self.lose(row, host)).buffer_unordered(ABREAST);
+        lost.try_filter_map(async |over| Ok(over)).try_collect().await
+    }
+
     /// An agent's host is gone, or came back without it: it goes on from its last checkpoint, or begins
     /// anew where there is none. The row when that was its end.
     async fn lose(&self, row: Agent, host: HostId) -> Result<Option<Agent>, Error> {
@@ -217,9 +226,7 @@ impl App {
         if !self.fleet.unsettled().contains(&(id, incarnation)) {
             return Ok(());
         }
-        for row in rows {
-            self.lose(row, id).await?;
-        }
+        self.lose_all(rows, id).await?;
         self.fleet.settled(id, incarnation);
         Ok(())
     }

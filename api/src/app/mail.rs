@@ -200,7 +200,7 @@ impl App {
     }
 
     /// Sees in the background that an agent hears of what is in its inbox.
-    pub(crate) fn stir(self: &Arc<Self>, id: AgentId) {
+    pub(super) fn stir(self: &Arc<Self>, id: AgentId) {
         let app = self.clone();
         self.detach(async move {
             let stirred = match app.store.agent(id).await {
