@@ -63,7 +63,7 @@ struct Scripted {
     /// Of its last registration.
     incarnation: Mutex<Incarnation>,
     /// The API's internal routes.
-    url: String,
+    url: Mutex<String>,
     client: reqwest::Client,
     credential: String,
     seen: Mutex<Seen>,
@@ -134,7 +134,7 @@ impl FakeHost {
         let scripted = Arc::new(Scripted {
             id,
             incarnation: Mutex::new(incarnation),
-            url: format!("{}/internal/v1", cloud.url),
+            url: Mutex::new(format!("{}/internal/v1", cloud.url)),
             client: cloud.client.clone(),
             credential: credential.clone(),
             seen: Mutex::default(),
@@ -179,6 +179,7 @@ impl FakeHost {
         parked: Vec<(AgentId, u64)>,
     ) -> Registered {
         *self.scripted.incarnation.lock().unwrap() = self.incarnation;
+        *self.scripted.url.lock().unwrap() = format!("{}/internal/v1", cloud.url);
         let register = Register {
             id: self.id,
             incarnation: self.incarnation,
@@ -272,7 +273,8 @@ impl Scripted {
     async fn commit(&self, commit: Commit, packs: Vec<(PackId, u64)>) -> Committed {
         let incarnation = *self.incarnation.lock().unwrap();
         let commits = Commits { incarnation, packs, commits: vec![commit] };
-        let request = self.client.post(format!("{}/hosts/{}/commits", self.url, self.id));
+        let url = format!("{}/hosts/{}/commits", self.url.lock().unwrap(), self.id);
+        let request = self.client.post(url);
         let answer = request.bearer_auth(&self.credential).json(&commits).send().await.unwrap();
         answer.error_for_status().unwrap().json().await.unwrap()
     }

@@ -1,13 +1,22 @@
 //! Hosts that are lost or drain, and agents that go on from their checkpoints.
 
+use std::sync::Arc;
+
+use api::{
+    domain::agent::{Expect, Patch},
+    store::{Store as _, Written, sqlite::SqliteStore},
+};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
+use tempfile::TempDir;
 use wire::{
-    Incarnation,
+    AgentId, Incarnation,
+    agent::{DesiredStatus, Status},
     host::{Command, Commit, CommitRefusal, RefusalCode, Reply, ReportEvent, ResumeCause, Then},
 };
 
 use crate::{
-    harness::{Cloud, agent_id},
+    harness::{Cloud, LONG, agent_id},
     host::{FakeHost, refused},
 };
 
@@ -156,4 +165,102 @@ async fn a_resume_elsewhere_sends_the_sockets_of_the_park_away() {
     assert_eq!(back.json::<serde_json::Value>().await.unwrap()["host"], other.id.to_string());
     host.told("an unpark", |command| matches!(command, Command::Unpark { agent: of, .. } if *of == agent))
         .await;
+}
+
+/// Changes a row as a process may have left it that ended right then; its version.
+async fn leave(data: &Arc<TempDir>, agent: AgentId, patch: Patch) -> u64 {
+    let store = SqliteStore::open(&data.path().join("claw.db")).unwrap();
+    let now = Timestamp::now();
+    match store.update_agent(agent, Expect::default(), patch, now).await.unwrap() {
+        Written::Done(agent) => agent.version,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn overdue() -> Option<Option<Timestamp>> {
+    Some(Some(Timestamp::now() - SignedDuration::from_secs(1)))
+}
+
+#[tokio::test]
+async fn an_agent_that_waits_for_its_turn_is_not_given_up() {
+    let (cloud, host) = Cloud::start().await;
+    let agent = cloud.suspended().await;
+    let data = cloud.stop().await;
+    let patch = Patch {
+        status: Some(Status::Resuming),
+        desired: Some(DesiredStatus::Running),
+        deadline: overdue(),
+        ..Patch::default()
+    };
+    let left = leave(&data, agent, patch).await;
+    let cloud = Cloud::open(data, |_| {}).await;
+    let swept = async {
+        loop {
+            let now = cloud.agent(agent).await;
+            if now["version"].as_u64() > Some(left) {
+                return now;
+            }
+        }
+    };
+    let swept = tokio::time::timeout(LONG, swept).await.expect("the sweeper does not look at it");
+    assert_eq!((&swept["status"], &swept["desired_status"]), (&json!("resuming"), &json!("running")));
+    host.register(&cloud).await;
+    cloud.agent_once(&agent.to_string(), "running").await;
+}
+
+#[tokio::test]
+async fn a_suspend_whose_answer_never_comes_ends_at_the_last_checkpoint() {
+    let (cloud, host) = Cloud::start().await;
+    let agent = agent_id(&cloud.cell().await);
+    let last = host.commit(agent, 1, Then::Run {}).await;
+    let data = cloud.stop().await;
+    let patch = Patch {
+        status: Some(Status::Suspending),
+        desired: Some(DesiredStatus::Suspended),
+        deadline: overdue(),
+        ..Patch::default()
+    };
+    leave(&data, agent, patch).await;
+    let cloud = Cloud::open(data, |_| {}).await;
+    let row = cloud.agent_once(&agent.to_string(), "suspended").await;
+    assert_eq!((&row["checkpoint"], row.get("host")), (&json!(last), None));
+    host.register_with(&cloud, vec![(agent, 1)]).await;
+    cloud.turn(&format!("/v1/agents/{agent}/resume")).await;
+    let resume = host.starts_of(agent).remove(1).resume.unwrap();
+    assert_eq!(resume.cause, ResumeCause::Rollback);
+}
+
+#[tokio::test]
+async fn a_suspend_goes_on_when_the_api_comes_back() {
+    let (cloud, host) = Cloud::start().await;
+    let agent = agent_id(&cloud.cell().await);
+    let data = cloud.stop().await;
+    let patch = Patch {
+        status: Some(Status::Suspending),
+        desired: Some(DesiredStatus::Suspended),
+        ..Patch::default()
+    };
+    leave(&data, agent, patch).await;
+    let cloud = Cloud::open(data, |_| {}).await;
+    let registered = host.register_with(&cloud, vec![(agent, 1)]).await;
+    assert_eq!(registered.drop, []);
+    cloud.agent_once(&agent.to_string(), "suspended").await;
+    host.told("it is asked again", |command| matches!(command, Command::Suspend { epoch: 1, .. })).await;
+}
+
+#[tokio::test]
+async fn many_agents_of_a_lost_host_are_all_back() {
+    let (cloud, mut host) = Cloud::start().await;
+    let mut agents = Vec::new();
+    for _ in 0..80 {
+        let agent = agent_id(&cloud.cell().await);
+        host.commit(agent, 1, Then::Run {}).await;
+        agents.push(agent);
+    }
+    host.incarnation = Incarnation::new();
+    host.register(&cloud).await;
+    for agent in agents {
+        let back = cloud.agent_once(&agent.to_string(), "running").await;
+        assert_eq!(back["epoch"], 2);
+    }
 }
