@@ -127,7 +127,7 @@ impl App {
     }
 
     /// Redeems a ticket that a client gave to a host directly, if it came from an allowed origin.
-    pub(crate) async fn redeem(&self, host: HostId, redeem: Redeem) -> Result<Redeemed, Error> {
+    pub(crate) async fn redeem(self: &Arc<Self>, host: HostId, redeem: Redeem) -> Result<Redeemed, Error> {
         if !redeem.origin.is_some_and(|origin| self.origin_allowed(&origin)) {
             return Err(Error::new(Code::OriginDenied));
         }
@@ -140,6 +140,10 @@ impl App {
             return Err(Error::with(Code::EpochChanged, "the agent is not on this host"));
         }
         self.use_up(&claims).await?;
+        if claims.wake && agent.status == Status::Suspended {
+            // It is shown by this host, which is where it is resumed if there is room.
+            self.stir(agent.id);
+        }
         Ok(Redeemed { agent: agent.id, epoch: agent.epoch, role: claims.role })
     }
 

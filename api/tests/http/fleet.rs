@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use wire::{
     AgentId, Incarnation,
     agent::{Status, StatusReason},
-    host::{Command, Lease, Redeem, Redeemed, Report, ReportEvent},
+    host::{Command, Lease, Redeem, Redeemed, Report, ReportEvent, Then},
     problem::Code,
 };
 
@@ -216,4 +216,23 @@ async fn a_ticket_given_to_a_host_is_redeemed_once_by_the_right_one() {
     let redeemed: Redeemed = host.call(&cloud, "tickets/redeem", &redeem(&host)).await.json().await.unwrap();
     assert_eq!((redeemed.agent, redeemed.epoch), (agent_id(&agent), 1));
     assert_eq!(code(host.call(&cloud, "tickets/redeem", &redeem(&host)).await).await, Code::Unauthenticated);
+}
+
+#[tokio::test]
+async fn a_ticket_that_wakes_does_so_at_a_host_that_is_reached_directly() {
+    let cloud = Cloud::bare(|config| config.direct_hosts = true).await;
+    let host = FakeHost::start(&cloud).await;
+    host.register(&cloud).await;
+    let agent = agent_id(&cloud.cell().await);
+    let reason = StatusReason::IdleTimeout;
+    host.commit(agent, 1, Then::Suspend { reason, parked: true }).await;
+    for (wake, status) in [(false, "suspended"), (true, "running")] {
+        let made = cloud.post(&format!("/v1/agents/{agent}/tickets"), json!({ "wake": wake })).await;
+        let ticket: Value = made.json().await.unwrap();
+        let ticket = ticket["ticket"].as_str().unwrap().to_owned();
+        let redeem = Redeem { ticket, host: host.id, origin: Some(cloud.url.clone()) };
+        let redeemed = host.call(&cloud, "tickets/redeem", &redeem).await;
+        assert_eq!(redeemed.json::<Redeemed>().await.unwrap().epoch, 1);
+        cloud.agent_once(&agent.to_string(), status).await;
+    }
 }
