@@ -9,3 +9,4 @@ pub(crate) mod inputs;
 pub(crate) mod log;
 mod screen;
 pub(crate) mod session;
+pub(crate) mod tail;
