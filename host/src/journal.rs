@@ -32,7 +32,7 @@ struct Line {
 #[derive(Debug)]
 pub(crate) struct Journal {
     generation: u64,
-    /// Where this generation began.
+    /// Where the last crash made it go on; 0 when that is not known.
     truncated: u64,
     lines: VecDeque<Line>,
     bytes: usize,
@@ -113,7 +113,7 @@ impl Journal {
         self.generation
     }
 
-    /// The offset where the last crash made it go on.
+    /// The offset where the last crash made it go on; 0 when that is not known.
     pub(crate) fn truncated(&self) -> u64 {
         self.truncated
     }

@@ -10,3 +10,6 @@ pub(crate) mod log;
 mod screen;
 pub(crate) mod session;
 pub(crate) mod tail;
+
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,7 @@ pub(crate) trait Stream {
     fn info(&self) -> StreamInfo;
     /// Bytes from `offset` on (tail ≤ offset), at most `limit`; empty at the head.
     fn read(&self, offset: u64, limit: usize) -> Vec<u8>;
-    /// The offset the last rollback truncated it to.
+    /// The offset the last rollback truncated it to; 0 when that is not known.
     fn truncated(&self) -> u64;
     /// What stands for everything before an offset; `None` where a stream has no such thing.
     fn snapshot(&mut self) -> Option<(u64, Bytes)>;

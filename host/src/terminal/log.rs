@@ -78,7 +78,7 @@ pub(crate) enum Tail {
 /// See the module.
 pub(crate) struct TerminalLog {
     generation: u64,
-    /// Where this generation began: what the rollback before it truncated to.
+    /// What the last rollback truncated it to; 0 when that is not known.
     truncated: u64,
     head: u64,
     /// Offset of the first byte the screen has not seen.
@@ -118,7 +118,6 @@ impl TerminalLog {
     pub(crate) fn restore(kept: &Kept) -> Self {
         Self {
             generation: kept.generation,
-            truncated: kept.offset,
             head: kept.offset,
             parsed: kept.offset,
             drawn: Some(Bytes::copy_from_slice(kept.screen.as_bytes())),
@@ -142,7 +141,7 @@ impl TerminalLog {
         self.generation
     }
 
-    /// The offset the last rollback truncated it to.
+    /// The offset the last rollback truncated it to; 0 when that is not known: nothing an older generation has counts.
     pub(crate) fn truncated(&self) -> u64 {
         self.truncated
     }

@@ -61,7 +61,8 @@ impl TerminalLog {
         let mut log = Self::new(Size::clamped(terminal.cols, terminal.rows));
         log.generation = generation;
         log.head = terminal.head;
-        log.truncated = terminal.head;
+        // Of an older rollback nobody knows any more.
+        log.truncated = if generation == terminal.generation { 0 } else { terminal.head };
         for part in tail::last(&terminal.tail, MAX_TAIL_BYTES) {
             log.tail.extend(part);
         }
