@@ -138,3 +138,65 @@ pub(crate) fn sent(outcome: &Outcome) -> wit::Outcome {
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn outcome() -> impl Strategy<Value = manifest::Outcome> {
+        use manifest::Outcome as Saved;
+        let headers = || prop::collection::vec((any::<String>(), any::<Vec<u8>>()), 0..4);
+        prop_oneof![
+            Just(Saved::Slept),
+            any::<String>().prop_map(Saved::Sent),
+            (any::<u16>(), headers(), any::<Vec<u8>>()).prop_map(|(status, headers, body)| Saved::Fetched {
+                status,
+                headers,
+                body
+            }),
+            any::<String>().prop_map(Saved::Chatted),
+            any::<String>().prop_map(Saved::Called),
+            (0..7u8, any::<String>(), any::<bool>())
+                .prop_map(|(code, why, again)| Saved::Failed(code, why, again)),
+            any::<String>().prop_map(Saved::Cancelled),
+            any::<String>().prop_map(Saved::Unknown),
+        ]
+    }
+
+    fn any_event() -> impl Strategy<Value = Event> {
+        let sender = prop_oneof![Just("api".to_owned()), "webhook:[a-z:]{1,9}", "agent:[a-z0-9_]{1,9}"];
+        prop_oneof![
+            (any::<Vec<u8>>(), any::<String>(), any::<u64>())
+                .prop_map(|(bytes, session, upto)| Event::Input { bytes, session, upto }),
+            (any::<u16>(), any::<u16>()).prop_map(|(cols, rows)| Event::Resize { cols, rows }),
+            (any::<(u64, String, String, Vec<u8>, u64)>(), sender).prop_map(
+                |((seq, id, content_type, body, sent_at_ms), sender)| Event::Message {
+                    seq,
+                    id,
+                    sender,
+                    content_type,
+                    body,
+                    sent_at_ms
+                }
+            ),
+            (any::<u64>(), outcome()).prop_map(|(op, outcome)| Event::Completed { op, outcome }),
+            Just(Event::Turn),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn an_event_comes_back_from_a_checkpoint(saved in any_event()) {
+            prop_assert_eq!(event(&item(saved.clone())), Some(saved));
+        }
+    }
+
+    #[test]
+    fn a_code_of_a_newer_host_is_told_as_its_own_fault() {
+        let unknown = manifest::Outcome::Failed(200, "why".to_owned(), true);
+        let wit::Outcome::Failed(failure) = completed(unknown) else { panic!("no failure") };
+        assert_eq!((failure.code, failure.reason.as_str()), (wit::FailureCode::Internal, "why"));
+    }
+}
