@@ -78,7 +78,7 @@ struct Queue {
 }
 
 fn message_cost(message: &wit::Message) -> usize {
-    message.body.len() + message.content_type.len().min(MAX_CONTENT_TYPE_BYTES) + 256
+    message.body.len() + MESSAGE_OVERHEAD_BYTES
 }
 
 impl Queue {
