@@ -3,16 +3,15 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use checkpoint::manifest::SEGMENT_BYTES;
 use jiff::Timestamp;
 use wire::log::{Level, LogEntry, Source};
 
-use crate::terminal::tail::Stored;
+use crate::terminal::tail::{SEGMENT, Stored};
 
 mod kept;
 
 /// Lines kept for late readers, bytes; the newest are never dropped, and the oldest go by about a segment of a
-/// checkpoint ([`SEGMENT_BYTES`]) at a time.
+/// checkpoint ([`SEGMENT`]) at a time.
 pub(crate) const JOURNAL_BYTES: usize = 128 * 1024;
 /// Longest message; the rest is cut, and says so.
 const MAX_MESSAGE_BYTES: usize = 8 * 1024;
@@ -102,7 +101,7 @@ impl Journal {
         if self.bytes <= JOURNAL_BYTES {
             return;
         }
-        while self.bytes > JOURNAL_BYTES - SEGMENT_BYTES as usize && self.lines.len() > 1 {
+        while self.bytes > JOURNAL_BYTES - SEGMENT && self.lines.len() > 1 {
             if let Some(oldest) = self.lines.pop_front() {
                 self.bytes -= oldest.json.len();
             }

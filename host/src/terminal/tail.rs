@@ -7,6 +7,10 @@ use checkpoint::{
     manifest::{SEGMENT_BYTES, Tail},
 };
 
+/// [`SEGMENT_BYTES`], as a length in memory.
+pub(crate) const SEGMENT: usize = 16 * 1024;
+const _: () = assert!(SEGMENT as u64 == SEGMENT_BYTES);
+
 /// Segments that a durable checkpoint holds: they need not be read and hashed again.
 #[derive(Debug, Default)]
 pub(crate) struct Stored(Vec<(u64, ChunkRef)>);

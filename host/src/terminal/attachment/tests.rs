@@ -1,10 +1,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::terminal::log::{Size, TAIL_BYTES};
-
-/// The tail is dropped by so many bytes.
-const SEGMENT: usize = checkpoint::manifest::SEGMENT_BYTES as usize;
+use crate::terminal::{
+    log::{Size, TAIL_BYTES},
+    tail::SEGMENT,
+};
 
 fn log(bytes: &[u8]) -> TerminalLog {
     let mut log = TerminalLog::new(Size::DEFAULT);

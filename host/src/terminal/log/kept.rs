@@ -1,16 +1,13 @@
 //! A terminal as a part of a checkpoint.
 
 use bytes::Bytes;
-use checkpoint::{
-    ChunkRef, Piece,
-    manifest::{SEGMENT_BYTES, Terminal},
-};
+use checkpoint::{ChunkRef, Piece, manifest::Terminal};
 
 use super::{MAX_SNAPSHOT_BYTES, PARSE_BEHIND_BYTES, Size, TAIL_BYTES, TerminalLog};
 use crate::terminal::{boundary::MAX_SEQUENCE_BYTES, tail};
 
 /// Most bytes of a tail that is taken back: what is kept, and the segment that is dropped next.
-const MAX_TAIL_BYTES: usize = TAIL_BYTES + SEGMENT_BYTES as usize;
+const MAX_TAIL_BYTES: usize = TAIL_BYTES + tail::SEGMENT;
 /// Most bytes behind a drawn screen that are parsed when it is taken back; a capture leaves fewer.
 const MAX_UNPARSED_BYTES: u64 = 4 * PARSE_BEHIND_BYTES as u64;
 

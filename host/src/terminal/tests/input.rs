@@ -166,7 +166,7 @@ impl World {
             Step::Type(client, count) => {
                 let typed = &mut self.clients[client].typed;
                 let first = typed.len();
-                typed.extend((first..first + count).map(|n| (n % 251) as u8));
+                typed.extend((first..first + count).map(|n| u8::try_from(n % 251).unwrap()));
             }
             Step::Send(client) => {
                 self.send(client);
