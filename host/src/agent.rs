@@ -8,7 +8,8 @@ use std::{
     time::Instant,
 };
 
-use tokio::sync::watch;
+use checkpoint::manifest;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use wire::{
     AgentId,
@@ -73,7 +74,8 @@ pub(crate) struct Meters {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) id: AgentId,
-    pub(crate) epoch: u64,
+    /// Of its placement; a parked agent is placed again in place.
+    epoch: AtomicU64,
     pub(crate) mailbox: mailbox::Mailbox,
     pub(crate) workspace: Workspace,
     pub(crate) meters: Meters,
@@ -81,6 +83,10 @@ pub(crate) struct Shared {
     pub(crate) interrupted: AtomicBool,
     /// Ends the task at its next slice.
     pub(crate) kill: CancellationToken,
+    /// Whether it is checkpointed: then input is durable when a checkpoint holds it, else when it was handled.
+    pub(crate) suspendable: AtomicBool,
+    /// Told when something waits for it that a suspended agent is brought back for.
+    pub(crate) wanted: Notify,
     terminal: Mutex<TerminalLog>,
     journal: Mutex<Journal>,
     inputs: Mutex<Inputs>,
@@ -105,12 +111,14 @@ impl Shared {
         let size = terminal.size();
         Arc::new(Self {
             id,
-            epoch,
+            epoch: AtomicU64::new(epoch),
             mailbox: mailbox::Mailbox::default(),
             workspace,
             meters: Meters::default(),
             interrupted: AtomicBool::new(false),
             kill: CancellationToken::new(),
+            suspendable: AtomicBool::new(false),
+            wanted: Notify::new(),
             terminal: Mutex::new(terminal),
             journal: Mutex::new(Journal::default()),
             inputs: Mutex::new(Inputs::default()),
@@ -120,6 +128,14 @@ impl Shared {
             size: watch::Sender::new(size),
             typist: AtomicU64::new(0),
         })
+    }
+
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_epoch(&self, epoch: u64) {
+        self.epoch.store(epoch, Ordering::Relaxed);
     }
 
     pub(crate) fn terminal(&self) -> MutexGuard<'_, TerminalLog> {
@@ -160,6 +176,28 @@ impl Shared {
 
     pub(crate) fn set_live(&self, live: Live) {
         self.live.send_replace(live);
+        self.want();
+    }
+
+    /// Asks for a suspended agent to be brought back when something waits for it. Called after something was queued
+    /// and after the status changed, so that neither order misses it.
+    pub(crate) fn want(&self) {
+        if self.live.borrow().status == Status::Suspended && self.mailbox.wakes() {
+            self.wanted.notify_one();
+        }
+    }
+
+    /// Input sessions and mailbox of one instant: what was received is either handled or waits.
+    pub(crate) fn capture_input(&self) -> (manifest::Inputs, mailbox::Captured) {
+        // Sessions are held while input is queued, so none of it is on its way between the two.
+        let mut inputs = self.inputs();
+        (inputs.capture(), self.mailbox.capture())
+    }
+
+    /// A checkpoint with these sessions is durable: clients are told.
+    pub(crate) fn mark_durable(&self, inputs: &manifest::Inputs) {
+        self.inputs().mark_durable(inputs);
+        self.changed();
     }
 
     /// Appends to the terminal's log and wakes its sockets. Takes the terminal for a piece at a time.

@@ -116,7 +116,7 @@ impl Agents {
     /// Agents that are not over, with their epochs.
     pub(crate) fn live(&self) -> Vec<(AgentId, u64)> {
         let over = |entry: &Entry| entry.shared.live().borrow().is_over();
-        self.entries().iter().filter(|(_, e)| !over(e)).map(|(id, e)| (*id, e.shared.epoch)).collect()
+        self.entries().iter().filter(|(_, e)| !over(e)).map(|(id, e)| (*id, e.shared.epoch())).collect()
     }
 
     /// An agent that is here, live or ended a while ago.
@@ -251,16 +251,16 @@ impl Agents {
     /// What is here under the same id: the same epoch is the same start; an older one is over and is ended.
     async fn present(self: &Arc<Self>, start: &Start) -> Result<Option<Arc<Shared>>, Refusal> {
         let Some(shared) = self.get(start.agent) else { return Ok(None) };
-        if shared.epoch == start.epoch {
+        if shared.epoch() == start.epoch {
             return Ok(Some(shared));
         }
         if shared.live().borrow().is_over() {
             return Ok(None);
         }
-        if shared.epoch > start.epoch {
-            return Err(refused(RefusalCode::StaleEpoch, format!("epoch {} is here", shared.epoch)));
+        if shared.epoch() > start.epoch {
+            return Err(refused(RefusalCode::StaleEpoch, format!("epoch {} is here", shared.epoch())));
         }
-        self.stop(start.agent, shared.epoch, StatusReason::HostDrain, Duration::ZERO, false).await;
+        self.stop(start.agent, shared.epoch(), StatusReason::HostDrain, Duration::ZERO, false).await;
         Ok(None)
     }
 
@@ -277,7 +277,7 @@ impl Agents {
         let (answer, answered) = oneshot::channel();
         let drive = driver::drive(shared.clone(), image, start, answer);
         let task = self.executor.spawn(AssertUnwindSafe(drive).catch_unwind());
-        let span = tracing::info_span!("agent", agent = %shared.id, epoch = shared.epoch);
+        let span = tracing::info_span!("agent", agent = %shared.id, epoch = shared.epoch());
         let supervise = async move {
             let begun =
                 answered.await.unwrap_or_else(|_| Err(refused(RefusalCode::Internal, "the host panicked")));
@@ -365,7 +365,7 @@ impl Agents {
 
     fn report(&self, shared: &Shared, event: ReportEvent) {
         // The receiver lives as long as the host serves.
-        let _ = self.reports.send(Report { agent: shared.id, epoch: shared.epoch, event });
+        let _ = self.reports.send(Report { agent: shared.id, epoch: shared.epoch(), event });
     }
 
     async fn stop(
@@ -379,8 +379,8 @@ impl Agents {
         let found = self.entries().get(&id).map(|entry| (entry.shared.clone(), entry.stopping.clone()));
         let reply = match found {
             None => Reply::Gone {},
-            Some((shared, _)) if shared.epoch != epoch => {
-                let detail = format!("epoch {} is here", shared.epoch);
+            Some((shared, _)) if shared.epoch() != epoch => {
+                let detail = format!("epoch {} is here", shared.epoch());
                 return Reply::Refused { refusal: refused(RefusalCode::StaleEpoch, detail) };
             }
             Some((shared, stopping)) => {

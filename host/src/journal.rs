@@ -6,7 +6,12 @@ use std::collections::{BTreeMap, VecDeque};
 use jiff::Timestamp;
 use wire::log::{Level, LogEntry, Source};
 
-/// Lines kept for late readers, bytes; the newest are never dropped.
+use crate::terminal::tail::{SEGMENT, Stored};
+
+mod kept;
+
+/// Lines kept for late readers, bytes; the newest are never dropped, and the oldest go by about a segment of a
+/// checkpoint ([`SEGMENT`]) at a time.
 pub(crate) const JOURNAL_BYTES: usize = 128 * 1024;
 /// Longest message; the rest is cut, and says so.
 const MAX_MESSAGE_BYTES: usize = 8 * 1024;
@@ -23,12 +28,32 @@ struct Line {
 }
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Journal {
+    generation: u64,
+    /// Where the last crash made it go on; 0 when that is not known.
+    truncated: u64,
     lines: VecDeque<Line>,
     bytes: usize,
-    next_seq: u64,
+    /// Number of the last entry.
+    last_seq: u64,
     head: u64,
+    /// Segments that a durable checkpoint holds.
+    stored: Stored,
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        Self {
+            generation: 1,
+            truncated: 0,
+            lines: VecDeque::new(),
+            bytes: 0,
+            last_seq: 0,
+            head: 0,
+            stored: Stored::default(),
+        }
+    }
 }
 
 /// Cuts a text at a character boundary; whether it did.
@@ -59,22 +84,37 @@ impl Journal {
         if cut(&mut message, MAX_MESSAGE_BYTES) {
             kept.insert("truncated".to_owned(), "true".to_owned());
         }
-        self.next_seq += 1;
+        self.last_seq += 1;
         let entry =
-            LogEntry { seq: self.next_seq, time: Timestamp::now(), level, source, message, fields: kept };
+            LogEntry { seq: self.last_seq, time: Timestamp::now(), level, source, message, fields: kept };
         // A struct of strings and numbers always has a JSON form.
         let mut json = serde_json::to_string(&entry).unwrap_or_default();
         json.push('\n');
-        let line = Line { seq: entry.seq, level, offset: self.head, json };
+        self.push(Line { seq: entry.seq, level, offset: self.head, json });
+        entry.seq
+    }
+
+    fn push(&mut self, line: Line) {
         self.head += line.json.len() as u64;
         self.bytes += line.json.len();
         self.lines.push_back(line);
-        while self.bytes > JOURNAL_BYTES && self.lines.len() > 1 {
+        if self.bytes <= JOURNAL_BYTES {
+            return;
+        }
+        while self.bytes > JOURNAL_BYTES - SEGMENT && self.lines.len() > 1 {
             if let Some(oldest) = self.lines.pop_front() {
                 self.bytes -= oldest.json.len();
             }
         }
-        entry.seq
+    }
+
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The offset where the last crash made it go on; 0 when that is not known.
+    pub(crate) fn truncated(&self) -> u64 {
+        self.truncated
     }
 
     /// Offset after the last line.
@@ -120,47 +160,4 @@ impl Journal {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn write(journal: &mut Journal, message: &str) -> u64 {
-        journal.write(Level::Info, Source::Agent, message.to_owned(), [])
-    }
-
-    #[test]
-    fn entries_are_numbered_and_read_after_a_number() {
-        let mut journal = Journal::default();
-        assert_eq!(write(&mut journal, "one"), 1);
-        journal.write(Level::Debug, Source::Host, "two".to_owned(), [("k".to_owned(), "v".to_owned())]);
-        let (text, last) = journal.after(1, Level::Trace, 1000);
-        let entry: LogEntry = serde_json::from_str(&text).unwrap();
-        assert_eq!((entry.message.as_str(), entry.fields["k"].as_str(), last), ("two", "v", 2));
-        assert_eq!(journal.after(0, Level::Warn, 1000), (String::new(), 2));
-    }
-
-    #[test]
-    fn the_bytes_of_the_stream_are_the_lines() {
-        let mut journal = Journal::default();
-        write(&mut journal, "one");
-        write(&mut journal, "two");
-        let (text, _) = journal.after(0, Level::Trace, 1000);
-        let mut bytes = Vec::new();
-        while (bytes.len() as u64) < journal.head() {
-            bytes.extend(journal.read(bytes.len() as u64, 7));
-        }
-        assert_eq!(String::from_utf8(bytes).unwrap(), text);
-    }
-
-    #[test]
-    fn a_flood_is_bounded_and_keeps_the_newest() {
-        let mut journal = Journal::default();
-        for n in 0..10_000 {
-            write(&mut journal, &format!("line {n}"));
-        }
-        write(&mut journal, &"é".repeat(100_000));
-        assert!(journal.bytes <= JOURNAL_BYTES);
-        let (text, _) = journal.after(10_000, Level::Trace, 100_000);
-        let entry: LogEntry = serde_json::from_str(&text).unwrap();
-        assert!(entry.message.len() <= MAX_MESSAGE_BYTES + 3 && entry.fields["truncated"] == "true");
-    }
-}
+mod tests;

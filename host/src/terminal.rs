@@ -9,3 +9,7 @@ pub(crate) mod inputs;
 pub(crate) mod log;
 mod screen;
 pub(crate) mod session;
+pub(crate) mod tail;
+
+#[cfg(test)]
+mod tests;

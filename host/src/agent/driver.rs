@@ -169,7 +169,9 @@ impl Running {
                     origin = Some(from);
                     wit::Event::Input(bytes)
                 }
+                Item::Resume(resume) => wit::Event::Resume(resume),
                 Item::Resize(size) => wit::Event::Resize(size),
+                Item::Message { message, .. } => wit::Event::Message(message),
                 Item::Completed(completion) if !self.store.data_mut().operations.completed(completion.op) => {
                     continue;
                 }

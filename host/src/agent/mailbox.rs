@@ -1,4 +1,4 @@
-//! What waits to be delivered to an agent. Bounded by kind: input by bytes, sizes to the newest,
+//! What waits to be delivered to an agent. Bounded by kind: input and messages by bytes, sizes to the newest,
 //! completions by the operations in flight.
 
 use std::{
@@ -7,15 +7,24 @@ use std::{
     task::{Context, Poll},
 };
 
+use checkpoint::manifest;
 use futures_util::task::AtomicWaker;
 use tokio::sync::Notify;
+use wire::message::{Delivered, Delivery, MAX_CONTENT_TYPE_BYTES, MAX_MESSAGE_BYTES};
 
 use crate::bindings::agent::openclaw::agent::types as wit;
+
+pub(crate) mod convert;
 
 /// Typed bytes that wait for the agent; beyond it a socket is not read.
 pub(crate) const MAX_INPUT_BYTES: usize = 64 * 1024;
 /// Typed bytes of one `input` event.
 const MAX_EVENT_BYTES: usize = 16 * 1024;
+/// What a message costs beside its body: ids and a content type, so that many empty ones are bounded too.
+const MESSAGE_OVERHEAD_BYTES: usize = MAX_CONTENT_TYPE_BYTES + 256;
+/// Messages that wait for the agent, bytes: the longest one and as much again, so that the next is read while one
+/// is handled. The rest stays in the inbox.
+pub(crate) const MAX_WAITING_MESSAGE_BYTES: usize = 2 * (MAX_MESSAGE_BYTES + MESSAGE_OVERHEAD_BYTES);
 
 /// Where typed bytes came from: acknowledged when their event was handled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,22 +35,92 @@ pub(crate) struct Origin {
 }
 
 /// One event to deliver.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Item {
-    Input { bytes: Vec<u8>, origin: Origin },
+    Resume(wit::Resume),
+    Input {
+        bytes: Vec<u8>,
+        origin: Origin,
+    },
     Resize(wit::Size),
+    Message {
+        /// Its number in the inbox.
+        seq: u64,
+        message: wit::Message,
+    },
     Completed(wit::Completion),
     Turn,
     Stop(wit::Stop),
 }
 
+/// Everything that waits, as a checkpoint holds it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Captured {
+    /// In their order, without `resume` and `stop`.
+    pub(crate) events: Vec<manifest::Event>,
+    /// Inbox entries up to this one were taken: they were delivered or are in `events`.
+    pub(crate) inbox: u64,
+}
+
 #[derive(Debug, Default)]
 struct Queue {
+    /// Delivered before everything else.
+    resume: Option<wit::Resume>,
+    /// Delivered before what waits: the grace has begun.
+    stop: Option<wit::Stop>,
     items: VecDeque<Item>,
     input_bytes: usize,
-    /// A turn waits already: one answers any number of `again`.
-    turn: bool,
+    message_bytes: usize,
+    /// Turns that wait: one answers any number of `again`.
+    turns: usize,
+    inbox: u64,
     closed: bool,
+}
+
+fn message_cost(message: &wit::Message) -> usize {
+    message.body.len() + MESSAGE_OVERHEAD_BYTES
+}
+
+impl Queue {
+    fn added(&mut self, item: &Item) {
+        match item {
+            Item::Input { bytes, .. } => self.input_bytes += bytes.len(),
+            Item::Message { message, .. } => self.message_bytes += message_cost(message),
+            Item::Turn => self.turns += 1,
+            Item::Resume(_) | Item::Resize(_) | Item::Completed(_) | Item::Stop(_) => {}
+        }
+    }
+
+    fn removed(&mut self, item: &Item) {
+        match item {
+            Item::Input { bytes, .. } => self.input_bytes -= bytes.len(),
+            Item::Message { message, .. } => self.message_bytes -= message_cost(message),
+            Item::Turn => self.turns -= 1,
+            Item::Resume(_) | Item::Resize(_) | Item::Completed(_) | Item::Stop(_) => {}
+        }
+    }
+
+    fn push(&mut self, item: Item) {
+        self.added(&item);
+        self.items.push_back(item);
+    }
+
+    fn pop(&mut self) -> Option<Item> {
+        if let Some(resume) = self.resume.take() {
+            return Some(Item::Resume(resume));
+        }
+        if let Some(stop) = self.stop.take() {
+            return Some(Item::Stop(stop));
+        }
+        let item = self.items.pop_front()?;
+        self.removed(&item);
+        Some(item)
+    }
+
+    /// Whether the longest message fits.
+    fn has_message_room(&self) -> bool {
+        self.message_bytes + MAX_MESSAGE_BYTES + MESSAGE_OVERHEAD_BYTES <= MAX_WAITING_MESSAGE_BYTES
+    }
 }
 
 /// See the module.
@@ -62,7 +141,7 @@ impl Mailbox {
         if queue.closed {
             return;
         }
-        queue.items.push_back(item);
+        queue.push(item);
         drop(queue);
         self.agent.wake();
     }
@@ -79,17 +158,17 @@ impl Mailbox {
             return 0;
         }
         let (bytes, upto) = (&bytes[..taken], first_seq + taken as u64);
-        queue.input_bytes += taken;
         match queue.items.back_mut() {
             Some(Item::Input { bytes: waiting, origin })
                 if origin.session == session && waiting.len() + taken <= MAX_EVENT_BYTES =>
             {
                 waiting.extend_from_slice(bytes);
                 origin.upto = upto;
+                queue.input_bytes += taken;
             }
             _ => {
                 let origin = Origin { session: session.to_owned(), upto };
-                queue.items.push_back(Item::Input { bytes: bytes.to_vec(), origin });
+                queue.push(Item::Input { bytes: bytes.to_vec(), origin });
             }
         }
         drop(queue);
@@ -99,11 +178,15 @@ impl Mailbox {
 
     /// Resolves when input may be taken again.
     pub(crate) async fn room(&self) {
+        self.when(|queue| queue.input_bytes < MAX_INPUT_BYTES).await;
+    }
+
+    async fn when(&self, has_room: impl Fn(&Queue) -> bool) {
         loop {
             let notified = self.room.notified();
             {
                 let queue = self.queue();
-                if queue.closed || queue.input_bytes < MAX_INPUT_BYTES {
+                if queue.closed || has_room(&queue) {
                     return;
                 }
             }
@@ -119,33 +202,154 @@ impl Mailbox {
         self.push(Item::Resize(size));
     }
 
+    /// Takes an entry of the inbox, of which only those of `timeline` that complete an operation count; whether there
+    /// was room. One that was taken before is taken and not delivered again. Entries come in their order.
+    pub(crate) fn message(&self, delivery: &Delivery, timeline: u64) -> bool {
+        let mut queue = self.queue();
+        if queue.closed {
+            return false;
+        }
+        if delivery.seq <= queue.inbox {
+            return true;
+        }
+        let item = match &delivery.what {
+            Delivered::Message { message } => {
+                if !queue.has_message_room() {
+                    return false;
+                }
+                Some(Item::Message { seq: delivery.seq, message: convert::message(message) })
+            }
+            Delivered::Completion { timeline: of, op, outcome } => (*of == timeline)
+                .then(|| Item::Completed(wit::Completion { op: *op, outcome: convert::sent(outcome) })),
+        };
+        queue.inbox = delivery.seq;
+        if let Some(item) = item {
+            queue.push(item);
+        }
+        drop(queue);
+        self.agent.wake();
+        true
+    }
+
+    /// Whether a message would be taken.
+    pub(crate) fn messages_room(&self) -> bool {
+        self.queue().has_message_room()
+    }
+
+    /// Resolves when a message is taken again, or none will ever be.
+    pub(crate) async fn wants_messages(&self) {
+        self.when(Queue::has_message_room).await;
+    }
+
+    /// Inbox entries up to this one were taken.
+    pub(crate) fn inbox(&self) -> u64 {
+        self.queue().inbox
+    }
+
     pub(crate) fn completed(&self, completion: wit::Completion) {
         self.push(Item::Completed(completion));
     }
 
     /// Behind everything that is queued now, unless one waits already.
     pub(crate) fn turn(&self) {
-        if !std::mem::replace(&mut self.queue().turn, true) {
-            self.push(Item::Turn);
+        let mut queue = self.queue();
+        if queue.closed || queue.turns > 0 {
+            return;
         }
+        queue.push(Item::Turn);
+        drop(queue);
+        self.agent.wake();
+    }
+
+    /// Before everything, also before a stop: the agent is back.
+    pub(crate) fn resume(&self, resume: wit::Resume) {
+        let mut queue = self.queue();
+        if !queue.closed {
+            queue.resume = Some(resume);
+        }
+        drop(queue);
+        self.agent.wake();
     }
 
     /// Before everything that is queued: the grace has begun.
     pub(crate) fn stop(&self, stop: wit::Stop) {
         let mut queue = self.queue();
         if !queue.closed {
-            queue.items.push_front(Item::Stop(stop));
+            queue.stop = Some(stop);
         }
         drop(queue);
         self.agent.wake();
     }
 
+    /// The grace was called off: a stop that still waits is not delivered.
+    pub(crate) fn cancel_stop(&self) {
+        self.queue().stop = None;
+    }
+
+    /// Everything that waits except `resume` and `stop`, which are made anew.
+    pub(crate) fn capture(&self) -> Captured {
+        let queue = self.queue();
+        Captured { events: queue.items.iter().filter_map(convert::event).collect(), inbox: queue.inbox }
+    }
+
+    /// Puts what a checkpoint holds before what waits, and goes on in the inbox behind `captured.inbox`.
+    pub(crate) fn load(&self, captured: Captured) {
+        self.queue().inbox = captured.inbox;
+        self.requeue(captured.events.into_iter().map(convert::item).collect());
+    }
+
+    /// Puts what was delivered before what waits, to be delivered again: after a rollback. Not bounded here: it was
+    /// when it was taken first.
+    pub(crate) fn requeue(&self, items: Vec<Item>) {
+        let mut queue = self.queue();
+        if queue.closed {
+            return;
+        }
+        for item in items.into_iter().rev() {
+            match item {
+                // Made anew where they are meant again.
+                Item::Resume(_) | Item::Stop(_) => {}
+                item => {
+                    queue.added(&item);
+                    queue.items.push_front(item);
+                }
+            }
+        }
+        drop(queue);
+        self.agent.wake();
+    }
+
+    /// Forgets what waits and what was taken from the inbox: for an agent that goes back to a checkpoint whose
+    /// clients and inbox give everything again.
+    pub(crate) fn clear(&self) {
+        let mut queue = self.queue();
+        let closed = queue.closed;
+        *queue = Queue { closed, ..Queue::default() };
+        drop(queue);
+        self.room.notify_waiters();
+    }
+
+    /// Whether nothing waits.
+    pub(crate) fn is_idle(&self) -> bool {
+        let queue = self.queue();
+        queue.resume.is_none() && queue.stop.is_none() && queue.items.is_empty()
+    }
+
+    /// Whether what waits is worth bringing a suspended agent back for: a new size is not.
+    pub(crate) fn wakes(&self) -> bool {
+        self.queue().items.iter().any(|item| !matches!(item, Item::Resize(_)))
+    }
+
+    /// A copy of what is delivered next.
+    pub(crate) fn first_waiting(&self) -> Option<Item> {
+        let queue = self.queue();
+        let urgent = queue.resume.map(Item::Resume).or(queue.stop.map(Item::Stop));
+        urgent.or_else(|| queue.items.front().cloned())
+    }
+
     /// Nothing more is taken, and who waits for room is let go.
     pub(crate) fn close(&self) {
-        let mut queue = self.queue();
-        queue.closed = true;
-        queue.items.clear();
-        drop(queue);
+        *self.queue() = Queue { closed: true, ..Queue::default() };
         self.agent.wake();
         self.room.notify_waiters();
     }
@@ -161,13 +365,9 @@ impl Mailbox {
         if queue.closed {
             return Poll::Ready(None);
         }
-        let Some(item) = queue.items.pop_front() else { return Poll::Pending };
-        if matches!(item, Item::Turn) {
-            queue.turn = false;
-        }
-        if let Item::Input { bytes, .. } = &item {
-            queue.input_bytes -= bytes.len();
-            drop(queue);
+        let Some(item) = queue.pop() else { return Poll::Pending };
+        drop(queue);
+        if matches!(item, Item::Input { .. } | Item::Message { .. }) {
             self.room.notify_waiters();
         }
         Poll::Ready(Some(item))
@@ -175,48 +375,4 @@ impl Mailbox {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn input_of_one_session_is_joined_and_of_two_is_not() {
-        let mailbox = Mailbox::default();
-        assert_eq!(mailbox.input("a", 0, b"he"), 2);
-        assert_eq!(mailbox.input("a", 2, b"llo"), 3);
-        assert_eq!(mailbox.input("b", 0, b"x"), 1);
-        let Some(Item::Input { bytes, origin }) = mailbox.next().await else { panic!("no input") };
-        assert_eq!((bytes.as_slice(), origin), (&b"hello"[..], Origin { session: "a".to_owned(), upto: 5 }));
-        assert!(matches!(mailbox.next().await, Some(Item::Input { bytes, .. }) if bytes == b"x"));
-    }
-
-    #[tokio::test]
-    async fn waiting_input_is_bounded_and_room_comes_back() {
-        let mailbox = Mailbox::default();
-        let mut taken = 0;
-        loop {
-            match mailbox.input("a", taken as u64, &[b'x'; 10_000]) {
-                0 => break,
-                n => taken += n,
-            }
-        }
-        assert_eq!(taken, MAX_INPUT_BYTES);
-        mailbox.next().await;
-        mailbox.room().await;
-        assert!(mailbox.input("a", taken as u64, b"y") == 1);
-    }
-
-    #[tokio::test]
-    async fn only_the_newest_size_waits_and_a_turn_goes_behind() {
-        let mailbox = Mailbox::default();
-        mailbox.resize(wit::Size { cols: 1, rows: 1 });
-        mailbox.turn();
-        mailbox.turn();
-        mailbox.resize(wit::Size { cols: 2, rows: 2 });
-        mailbox.stop(wit::Stop { reason: wit::StopReason::HostDrain, grace_ms: 1 });
-        assert!(matches!(mailbox.next().await, Some(Item::Stop(_))));
-        assert!(matches!(mailbox.next().await, Some(Item::Turn)));
-        assert!(matches!(mailbox.next().await, Some(Item::Resize(size)) if size.cols == 2));
-        mailbox.close();
-        assert!(mailbox.next().await.is_none());
-    }
-}
+mod tests;

@@ -80,10 +80,10 @@ async fn serve(
         code: Code::NotFound,
         detail: "the agent is not on this host".to_owned(),
     })?;
-    if agent.epoch == epoch {
+    if agent.epoch() == epoch {
         return Ok((agent, role));
     }
-    let detail = format!("epoch {} of the agent is here", agent.epoch);
+    let detail = format!("epoch {} of the agent is here", agent.epoch());
     Err(Refusal { status: StatusCode::CONFLICT, code: Code::EpochChanged, detail })
 }
 

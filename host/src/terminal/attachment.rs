@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
 use wire::terminal::{
     FLAG_MORE, From, Header, Kind, MAX_PAYLOAD, STREAM_LOG, STREAM_TERMINAL, ServerControl, StreamInfo,
     WINDOW_BYTES,
@@ -16,8 +17,10 @@ pub(crate) trait Stream {
     fn info(&self) -> StreamInfo;
     /// Bytes from `offset` on (tail ≤ offset), at most `limit`; empty at the head.
     fn read(&self, offset: u64, limit: usize) -> Vec<u8>;
+    /// The offset the last rollback truncated it to; 0 when that is not known.
+    fn truncated(&self) -> u64;
     /// What stands for everything before an offset; `None` where a stream has no such thing.
-    fn snapshot(&mut self) -> Option<(u64, Vec<u8>)>;
+    fn snapshot(&mut self) -> Option<(u64, Bytes)>;
 }
 
 impl Stream for TerminalLog {
@@ -41,9 +44,12 @@ impl Stream for TerminalLog {
         }
     }
 
-    fn snapshot(&mut self) -> Option<(u64, Vec<u8>)> {
-        let (offset, screen) = TerminalLog::snapshot(self);
-        Some((offset, screen.into_bytes()))
+    fn truncated(&self) -> u64 {
+        TerminalLog::truncated(self)
+    }
+
+    fn snapshot(&mut self) -> Option<(u64, Bytes)> {
+        Some(TerminalLog::snapshot(self))
     }
 }
 
@@ -52,7 +58,7 @@ impl Stream for Journal {
         StreamInfo {
             id: STREAM_LOG,
             kind: "log".to_owned(),
-            generation: 1,
+            generation: self.generation(),
             head: self.head(),
             tail: self.tail(),
             cols: None,
@@ -64,7 +70,11 @@ impl Stream for Journal {
         Journal::read(self, offset, limit)
     }
 
-    fn snapshot(&mut self) -> Option<(u64, Vec<u8>)> {
+    fn truncated(&self) -> u64 {
+        Journal::truncated(self)
+    }
+
+    fn snapshot(&mut self) -> Option<(u64, Bytes)> {
         None
     }
 }
@@ -137,7 +147,7 @@ impl Attachment {
         self.queued.push_back(Out::Control(ServerControl::Rewound {
             stream: info.id,
             generation: info.generation,
-            offset: info.head,
+            offset: stream.truncated(),
         }));
         self.show(stream, info);
         self.acked = self.next;

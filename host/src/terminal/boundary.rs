@@ -4,7 +4,7 @@
 //! be shown as text by every client that continues from there.
 
 /// Longest unfinished sequence that is waited for; a longer one is cut all the same.
-const MAX_SEQUENCE_BYTES: usize = 4096;
+pub(crate) const MAX_SEQUENCE_BYTES: usize = 4096;
 const ESC: u8 = 0x1b;
 const BEL: u8 = 0x07;
 

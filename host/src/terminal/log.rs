@@ -5,12 +5,20 @@
 
 use std::{collections::VecDeque, num::NonZeroU16};
 
+use bytes::Bytes;
+use checkpoint::manifest::SEGMENT_BYTES;
 use wire::terminal::{COLS, ROWS};
 
-use super::{boundary::safe_len, screen::Screen};
+use super::{
+    boundary::{MAX_SEQUENCE_BYTES, safe_len},
+    screen::Screen,
+    tail::Stored,
+};
 
-/// Output kept for clients that come back at an offset; older bytes are dropped, and such a client
-/// gets a snapshot instead.
+mod kept;
+
+/// Output kept for clients that come back at an offset; older bytes are dropped, a segment of a checkpoint
+/// ([`SEGMENT_BYTES`]) at a time, and such a client gets a snapshot instead.
 pub(crate) const TAIL_BYTES: usize = 256 * 1024;
 /// Unparsed output beyond which the screen catches up, so that no single snapshot parses for long: a
 /// hostile byte can cost a hundred thousand times what a letter does (clearing a large screen).
@@ -70,12 +78,19 @@ pub(crate) enum Tail {
 /// See the module.
 pub(crate) struct TerminalLog {
     generation: u64,
+    /// What the last rollback truncated it to; 0 when that is not known.
+    truncated: u64,
     head: u64,
     /// Offset of the first byte the screen has not seen.
     parsed: u64,
     tail: VecDeque<u8>,
+    /// Bytes that draw the screen as it is at `parsed`, while they are known.
+    drawn: Option<Bytes>,
+    /// Made when it is needed: what was drawn, or blank.
     screen: Option<Screen>,
     size: Size,
+    /// Segments of the tail that a durable checkpoint holds.
+    stored: Stored,
 }
 
 impl std::fmt::Debug for TerminalLog {
@@ -86,22 +101,28 @@ impl std::fmt::Debug for TerminalLog {
 
 impl TerminalLog {
     pub(crate) fn new(size: Size) -> Self {
-        Self { generation: 1, head: 0, parsed: 0, tail: VecDeque::new(), screen: None, size }
+        Self {
+            generation: 1,
+            truncated: 0,
+            head: 0,
+            parsed: 0,
+            tail: VecDeque::new(),
+            drawn: None,
+            screen: None,
+            size,
+            stored: Stored::default(),
+        }
     }
 
     /// Goes on where a planned stop left it: same generation and offsets, nothing repeated.
     pub(crate) fn restore(kept: &Kept) -> Self {
-        let size = Size::clamped(kept.cols, kept.rows);
-        let mut log = Self {
+        Self {
             generation: kept.generation,
             head: kept.offset,
             parsed: kept.offset,
-            tail: VecDeque::new(),
-            screen: None,
-            size,
-        };
-        log.screen_mut().process(kept.screen.as_bytes());
-        log
+            drawn: Some(Bytes::copy_from_slice(kept.screen.as_bytes())),
+            ..Self::new(Size::clamped(kept.cols, kept.rows))
+        }
     }
 
     pub(crate) fn keep(&mut self) -> Kept {
@@ -112,12 +133,17 @@ impl TerminalLog {
             offset: self.head,
             cols: self.size.cols,
             rows: self.size.rows,
-            screen,
+            screen: String::from_utf8_lossy(&screen).into_owned(),
         }
     }
 
     pub(crate) fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// The offset the last rollback truncated it to; 0 when that is not known: nothing an older generation has counts.
+    pub(crate) fn truncated(&self) -> u64 {
+        self.truncated
     }
 
     pub(crate) fn head(&self) -> u64 {
@@ -141,10 +167,10 @@ impl TerminalLog {
         if self.unparsed() > PARSE_BEHIND_BYTES {
             self.catch_up(self.unparsed().min(2 * bytes.len()));
         }
-        let excess = self.tail.len().saturating_sub(TAIL_BYTES);
-        if excess > 0 {
-            self.tail.drain(..excess);
-        }
+        // Whole segments, so that those that stay are the same in the next checkpoint.
+        let keep_from = self.head.saturating_sub(TAIL_BYTES as u64) / SEGMENT_BYTES * SEGMENT_BYTES;
+        let excess = keep_from.saturating_sub(self.tail());
+        self.tail.drain(..usize::try_from(excess).unwrap_or(usize::MAX).min(self.tail.len()));
     }
 
     /// A new size; the same one changes nothing and answers false.
@@ -154,11 +180,12 @@ impl TerminalLog {
         }
         // What was printed before was printed for the old size.
         self.catch_up(self.unparsed());
-        self.size = size;
-        if let Some(screen) = &mut self.screen {
+        if self.screen.is_some() || self.drawn.is_some() {
             let (rows, cols) = size.non_zero();
-            screen.resize(rows, cols);
+            self.screen_mut().resize(rows, cols);
+            self.drawn = None;
         }
+        self.size = size;
         true
     }
 
@@ -176,25 +203,40 @@ impl TerminalLog {
     }
 
     /// The screen as bytes that draw it on a fresh terminal, and the offset it is valid at.
-    pub(crate) fn snapshot(&mut self) -> (u64, String) {
-        let safe = {
-            let unparsed = self.unparsed();
-            let slice = self.unparsed_bytes();
-            safe_len(&slice[..unparsed.min(slice.len())])
-        };
-        self.catch_up(safe);
-        let mut text = self.screen_mut().draw();
-        text.truncate(text.floor_char_boundary(MAX_SNAPSHOT_BYTES));
-        (self.parsed, text)
+    pub(crate) fn snapshot(&mut self) -> (u64, Bytes) {
+        let parsed = self.tail.len() - self.unparsed();
+        let (window, bytes) = self.window();
+        let safe = window + safe_len(bytes);
+        self.catch_up(safe.saturating_sub(parsed));
+        (self.parsed, self.draw())
+    }
+
+    /// Bytes that draw the screen as it is at `parsed`, with the sequence that is begun there.
+    fn draw(&mut self) -> Bytes {
+        if let Some(drawn) = &self.drawn {
+            return drawn.clone();
+        }
+        let mut drawn = self.screen_mut().draw().into_bytes();
+        drawn.truncate(MAX_SNAPSHOT_BYTES);
+        let parsed = self.tail.len() - self.unparsed();
+        let (window, bytes) = self.window();
+        let seen = &bytes[..parsed - window];
+        drawn.extend_from_slice(&seen[safe_len(seen)..]);
+        let drawn = Bytes::from(drawn);
+        self.drawn = Some(drawn.clone());
+        drawn
+    }
+
+    /// The bytes the screen has not seen, behind enough of those it has to tell whether a sequence is begun; and
+    /// where in the tail they begin.
+    fn window(&mut self) -> (usize, &[u8]) {
+        let parsed = self.tail.len() - self.unparsed();
+        let window = parsed.saturating_sub(MAX_SEQUENCE_BYTES);
+        (window, &self.tail.make_contiguous()[window..])
     }
 
     fn unparsed(&self) -> usize {
         usize::try_from(self.head - self.parsed).unwrap_or(usize::MAX).min(self.tail.len())
-    }
-
-    fn unparsed_bytes(&mut self) -> &[u8] {
-        let skip = self.tail.len() - self.unparsed();
-        &self.tail.make_contiguous()[skip..]
     }
 
     /// Shows the screen the next `count` unparsed bytes.
@@ -203,105 +245,30 @@ impl TerminalLog {
             return;
         }
         let skip = self.tail.len() - self.unparsed();
-        let (rows, cols) = self.size.non_zero();
-        let screen = self.screen.get_or_insert_with(|| Screen::new(rows, cols));
+        let mut screen = self.screen.take().unwrap_or_else(|| self.begun());
         let (front, back) = self.tail.as_slices();
         let from_front = &front[skip.min(front.len())..(skip + count).min(front.len())];
         screen.process(from_front);
         let skip_back = skip.saturating_sub(front.len());
         screen.process(&back[skip_back..skip_back + (count - from_front.len())]);
+        self.screen = Some(screen);
+        self.drawn = None;
         self.parsed += count as u64;
     }
 
-    fn screen_mut(&mut self) -> &mut Screen {
+    /// The screen as it begins: what was drawn, or blank.
+    fn begun(&self) -> Screen {
         let (rows, cols) = self.size.non_zero();
-        self.screen.get_or_insert_with(|| Screen::new(rows, cols))
+        let mut screen = Screen::new(rows, cols);
+        screen.process(self.drawn.as_deref().unwrap_or_default());
+        screen
+    }
+
+    fn screen_mut(&mut self) -> &mut Screen {
+        let screen = self.screen.take().unwrap_or_else(|| self.begun());
+        self.screen.insert(screen)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn screen_of(bytes: &[u8], size: Size) -> String {
-        let (rows, cols) = size.non_zero();
-        let mut parser = vt100::Parser::new(rows, cols, 0);
-        parser.process(bytes);
-        parser.screen().contents()
-    }
-
-    #[test]
-    fn a_reader_at_an_offset_gets_what_follows() {
-        let mut log = TerminalLog::new(Size::DEFAULT);
-        log.append(b"hello ");
-        log.append(b"world");
-        assert_eq!(log.read(6, 100), Tail::Bytes(b"world".to_vec()));
-        assert_eq!(log.read(6, 2), Tail::Bytes(b"wo".to_vec()));
-        assert_eq!(log.read(11, 100), Tail::AtHead);
-    }
-
-    #[test]
-    fn the_tail_is_bounded_and_a_late_reader_is_told() {
-        let mut log = TerminalLog::new(Size::DEFAULT);
-        for _ in 0..100 {
-            log.append(&[b'x'; 4096]);
-        }
-        assert_eq!(log.head() - log.tail(), TAIL_BYTES as u64);
-        assert_eq!(log.read(0, 10), Tail::Behind { tail: log.tail() });
-    }
-
-    #[test]
-    fn a_snapshot_never_cuts_a_sequence() {
-        let mut log = TerminalLog::new(Size::DEFAULT);
-        log.append(b"abc\x1b[3");
-        let (offset, _) = log.snapshot();
-        assert_eq!(offset, 3);
-        log.append(b"1mred");
-        let (offset, text) = log.snapshot();
-        assert_eq!(offset, 11);
-        assert!(text.contains("\x1b[31m"), "{text:?}");
-    }
-
-    #[test]
-    fn an_alternate_screen_is_entered_before_it_is_drawn() {
-        let mut log = TerminalLog::new(Size::DEFAULT);
-        log.append(b"shell\x1b[?1049heditor");
-        assert!(log.snapshot().1.starts_with("\x1b[?1049h"));
-    }
-
-    #[test]
-    fn a_planned_stop_keeps_positions_and_screen() {
-        let mut log = TerminalLog::new(Size::clamped(40, 10));
-        log.append(b"one\r\ntwo");
-        let kept = log.keep();
-        let mut back = TerminalLog::restore(&kept);
-        assert_eq!((back.generation(), back.head(), back.size()), (1, 8, log.size()));
-        assert_eq!(back.snapshot(), log.snapshot());
-    }
-
-    proptest! {
-        /// A snapshot, then the bytes after it, is the screen of all bytes; wherever it was taken.
-        #[test]
-        fn snapshot_plus_rest_is_the_whole(
-            parts in prop::collection::vec(prop_oneof![
-                "[a-z ]{0,30}", Just("\r\n".to_owned()), Just("\x1b[31m".to_owned()),
-                Just("\x1b[2;3H".to_owned()), Just("é界".to_owned()), Just("\x1b[K".to_owned()),
-            ], 1..60),
-            cut in 0usize..600,
-        ) {
-            let all: Vec<u8> = parts.concat().into_bytes();
-            let cut = cut.min(all.len());
-            let mut log = TerminalLog::new(Size::DEFAULT);
-            log.append(&all[..cut]);
-            let (offset, text) = log.snapshot();
-            let mut replay = text.into_bytes();
-            log.append(&all[cut..]);
-            if let Tail::Bytes(rest) = log.read(offset, usize::MAX) {
-                replay.extend(rest);
-            }
-            prop_assert_eq!(screen_of(&replay, Size::DEFAULT), screen_of(&all, Size::DEFAULT));
-        }
-    }
-}
+mod tests;

@@ -26,7 +26,7 @@ use wire::{
 
 use super::{
     attachment::{Attachment, Out, Stream as _},
-    inputs::InputRefused,
+    inputs::{Ack, InputRefused},
     log::Size,
 };
 use crate::agent::{Live, Shared};
@@ -63,7 +63,8 @@ struct Session {
     input_session: Option<String>,
     /// Input that found no room yet: first sequence and bytes. While it waits, nothing is read.
     waiting: Option<(u64, Vec<u8>)>,
-    acknowledged: u64,
+    /// As the client was told.
+    acknowledged: Ack,
     size: Option<Size>,
 }
 
@@ -79,7 +80,7 @@ pub(crate) async fn run(socket: WebSocket, agent: Arc<Shared>, role: Role) {
         log: Attachment::default(),
         input_session: None,
         waiting: None,
-        acknowledged: 0,
+        acknowledged: Ack::default(),
         size: None,
     };
     let present = Present::enter(&session.agent, role, id);
@@ -215,7 +216,7 @@ impl Session {
         let streams = vec![self.agent.terminal().info(), self.agent.journal().info()];
         control(&ServerControl::Hello {
             agent_id: self.agent.id,
-            epoch: self.agent.epoch,
+            epoch: self.agent.epoch(),
             status,
             role: self.role,
             streams,
@@ -245,14 +246,16 @@ impl Session {
     }
 
     fn input_ack(&mut self) -> Option<Message> {
-        let applied = self.agent.inputs().applied_of(self.input_session.as_deref()?);
-        if applied <= self.acknowledged {
+        let suspendable = self.agent.suspendable.load(Ordering::Relaxed);
+        let now = self.agent.inputs().ack(self.input_session.as_deref()?, suspendable);
+        // A rollback takes `applied` back for a moment; what the client was told does not.
+        let told = self.acknowledged;
+        let now = Ack { applied: now.applied.max(told.applied), durable: now.durable.max(told.durable) };
+        if now == told {
             return None;
         }
-        self.acknowledged = applied;
-        // An agent that cannot be checkpointed does not come back, so nothing could bring its input back either:
-        // what was applied is as durable as it will ever be, and the client need not keep it.
-        Some(control(&ServerControl::InputAck { applied, durable: applied }))
+        self.acknowledged = now;
+        Some(control(&ServerControl::InputAck { applied: now.applied, durable: now.durable }))
     }
 
     /// The agent is over: the rest of its output, then why.
@@ -268,7 +271,8 @@ impl Session {
             }
         }
         if last.moved {
-            let moved = ServerControl::Moved { epoch: self.agent.epoch + 1, retry_after_ms: MOVED_RETRY_MS };
+            let moved =
+                ServerControl::Moved { epoch: self.agent.epoch() + 1, retry_after_ms: MOVED_RETRY_MS };
             return match send(tx, [control(&moved)]).await {
                 Ok(()) => End::Close(close::MOVING, "moving"),
                 Err(()) => End::Gone,
@@ -357,7 +361,8 @@ impl Session {
         let attached = self.agent.inputs().attach(&name);
         Ok(match attached {
             Ok(next) => {
-                self.acknowledged = self.agent.inputs().applied_of(&name);
+                // It was away: it is told anew what it need not keep.
+                self.acknowledged = Ack::default();
                 self.input_session = Some(name);
                 Ok(next)
             }
@@ -412,6 +417,8 @@ impl Session {
                 return;
             }
             inputs.received(name, taken);
+            drop(inputs);
+            self.agent.want();
         }
     }
 

@@ -1,7 +1,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::terminal::log::{Size, TAIL_BYTES};
+use crate::terminal::{
+    log::{Size, TAIL_BYTES},
+    tail::SEGMENT,
+};
 
 fn log(bytes: &[u8]) -> TerminalLog {
     let mut log = TerminalLog::new(Size::DEFAULT);
@@ -92,10 +95,11 @@ fn a_long_snapshot_comes_in_pieces() {
 
 #[test]
 fn an_offset_that_is_gone_is_a_gap_and_a_snapshot() {
-    let (mut attachment, mut log) = (Attachment::default(), log(&vec![b'x'; TAIL_BYTES + 100]));
+    let (mut attachment, mut log) = (Attachment::default(), log(&vec![b'x'; TAIL_BYTES + SEGMENT + 100]));
     attachment.attach(&mut log, position(10), 0);
     let outs = drain(&mut attachment, &mut log);
-    assert_eq!(outs[1], Out::Control(ServerControl::Gap { stream: 0, from: 10, to: 100 }));
+    let gap = ServerControl::Gap { stream: 0, from: 10, to: SEGMENT as u64 };
+    assert!(outs[1] == Out::Control(gap));
     assert_eq!(snapshots(&outs), [(log.head(), 0)]);
 }
 
@@ -124,8 +128,7 @@ fn an_ack_of_what_was_never_sent_gives_no_credit() {
     let (mut attachment, mut log) = (Attachment::default(), log(b""));
     attachment.attach(&mut log, position(0), 0);
     attachment.ack(u64::MAX);
-    log.append(&vec![b'x'; TAIL_BYTES]);
-    log.append(b"y");
+    log.append(&vec![b'x'; TAIL_BYTES + SEGMENT]);
     assert_eq!(
         data(&drain(&mut attachment, &mut log)).len(),
         0,
@@ -172,4 +175,71 @@ proptest! {
             }
         }
     }
+}
+
+/// As a checkpoint holds it and a host reads it.
+fn checkpoint(log: &mut TerminalLog) -> checkpoint::manifest::Terminal<Bytes> {
+    let terminal = log.capture();
+    checkpoint::manifest::Terminal {
+        generation: terminal.generation,
+        head: terminal.head,
+        cols: terminal.cols,
+        rows: terminal.rows,
+        screen: terminal.screen,
+        screen_at: terminal.screen_at,
+        tail: crate::terminal::tail::read_back(terminal.tail),
+    }
+}
+
+#[test]
+fn a_rollback_tells_attached_sockets_and_shows_what_is_left() {
+    let mut log = log(b"kept");
+    let saved = checkpoint(&mut log);
+    let (mut caught_up, mut behind, mut fresh) =
+        (Attachment::default(), Attachment::default(), Attachment::default());
+    log.append(b", undone");
+    caught_up.attach(&mut log, position(0), 0);
+    drain(&mut caught_up, &mut log);
+    behind.attach(&mut log, position(2), 0);
+    log.rewind(&saved, 2);
+    log.append(b", done");
+    fresh.attach(&mut log, position(12), 7);
+    let rewound = Out::Control(ServerControl::Rewound { stream: 0, generation: 2, offset: 4 });
+    for (mut attachment, at) in [(caught_up, 0), (behind, 1), (fresh, 0)] {
+        let outs = drain(&mut attachment, &mut log);
+        assert_eq!(outs[at], rewound);
+        assert_eq!(snapshots(&outs), [(10, 0)]);
+        // It has all its credit.
+        log.append(b"!");
+        assert_eq!(data(&drain(&mut attachment, &mut log)), b"!");
+        log.rewind(&saved, log.generation());
+        log.append(b", done");
+    }
+}
+
+#[test]
+fn a_log_that_lost_lines_is_begun_again_at_its_tail() {
+    let mut journal = Journal::default();
+    let write = |journal: &mut Journal, text: &str| {
+        journal.write(wire::log::Level::Info, wire::log::Source::Agent, text.to_owned(), []);
+    };
+    write(&mut journal, "kept");
+    let captured = journal.capture();
+    let saved = checkpoint::manifest::Journal {
+        generation: captured.generation,
+        last_seq: captured.last_seq,
+        tail: crate::terminal::tail::read_back(captured.tail),
+    };
+    write(&mut journal, "lost");
+    let beyond = journal.head();
+    let mut back = Journal::restored(&saved, 2, true);
+    let kept = back.head();
+    write(&mut back, "new");
+    let mut attachment = Attachment::default();
+    attachment.attach(&mut back, position(beyond), 0);
+    let outs: Vec<Out> = std::iter::from_fn(|| attachment.next(&mut back)).collect();
+    assert_eq!(outs[0], Out::Control(ServerControl::Rewound { stream: 1, generation: 2, offset: kept }));
+    let attached = ServerControl::Attached { stream: 1, generation: 2, offset: 0, input_seq: 0 };
+    assert_eq!(outs[1], Out::Control(attached));
+    assert_eq!(data(&outs), back.read(0, usize::MAX));
 }
