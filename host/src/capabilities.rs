@@ -8,6 +8,7 @@
 //! | `wasi:cli`, `wasi:clocks`, `wasi:io` | `wasi.rs` | always, for language runtimes |
 //! | `wasi:random` | `random.rs` | always, charged by the byte |
 //! | `wasi:filesystem` | `../workspace/` | `/work` alone, within its quota |
+//! | `openclaw-restore-*` | `../handles/` | while a checkpoint is restored: its own handles again |
 //!
 //! Sockets are not linked at all: a component that imports them is refused as an image.
 
@@ -34,6 +35,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<AgentState>> {
     wasi::link(&mut linker)?;
     random::link(&mut linker)?;
     crate::workspace::add_to_linker(&mut linker, AgentState::workspace)?;
+    crate::handles::link(&mut linker)?;
     contract::types::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     contract::operations::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     contract::terminal::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;

@@ -13,6 +13,7 @@ mod capabilities;
 mod config;
 mod engine;
 mod executor;
+mod handles;
 mod images;
 mod journal;
 mod link;

@@ -114,7 +114,7 @@ impl Running {
         let now = *shared.meters.begun.get_or_init(Instant::now);
         let limits = start.limits;
         let memory_limit = usize::try_from(u64::from(limits.memory_mib) << 20).unwrap_or(usize::MAX);
-        let context = wasi::context(&shared, &start.env);
+        let context = wasi::context(&shared, &start.env, crate::handles::Clock::new());
         let state = AgentState::new(shared.clone(), Limiter::new(memory_limit), context);
         let mut store = Store::new(image.engine(), state);
         store.limiter(|state| &mut state.limiter);

@@ -6,7 +6,11 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::{Shared, limiter::Limiter, operations::Operations};
-use crate::workspace::WorkspaceView;
+use crate::{
+    capabilities::wasi::View,
+    handles::{Shadow, Staging},
+    workspace::WorkspaceView,
+};
 
 /// Handles a guest may hold: streams, descriptors, pollables.
 pub(crate) const MAX_HANDLES: usize = 512;
@@ -21,25 +25,45 @@ pub(crate) struct AgentState {
     /// The part of it that ended slices already.
     pub(crate) paid: u64,
     wasi: WasiCtx,
-    table: ResourceTable,
+    pub(crate) table: ResourceTable,
+    /// The component's handles, by their numbers.
+    pub(crate) shadow: Shadow,
+    /// While handles are being restored: what they will be.
+    pub(crate) staging: Option<Staging>,
 }
 
 impl AgentState {
     pub(crate) fn new(shared: Arc<Shared>, limiter: Limiter, wasi: WasiCtx) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_HANDLES);
-        Self { shared, limiter, operations: Operations::default(), debt: 0, paid: 0, wasi, table }
+        Self {
+            shared,
+            limiter,
+            operations: Operations::default(),
+            debt: 0,
+            paid: 0,
+            wasi,
+            table,
+            shadow: Shadow::default(),
+            staging: None,
+        }
     }
 
     /// The view the filesystem imports work on.
     pub(crate) fn workspace(&mut self) -> WorkspaceView<'_> {
-        WorkspaceView { table: &mut self.table, workspace: &self.shared.workspace }
+        let Self { table, shadow, shared, .. } = self;
+        WorkspaceView { table, shadow, workspace: &shared.workspace }
     }
-}
 
-impl wasmtime_wasi_io::IoView for AgentState {
-    fn table(&mut self) -> &mut ResourceTable {
-        &mut self.table
+    /// The view that stdio, streams and timers work on.
+    pub(crate) fn view(&mut self) -> View<'_> {
+        let Self { wasi, table, shadow, shared, .. } = self;
+        View { ctx: wasi, table, shadow, shared }
+    }
+
+    /// What the component's monotonic clock shows, nanoseconds.
+    pub(crate) fn monotonic_now(&mut self) -> u64 {
+        self.view().now()
     }
 }
 

@@ -36,13 +36,15 @@ type Fd = Resource<Descriptor>;
 struct Guest {
     workspace: Workspace,
     table: ResourceTable,
+    shadow: crate::handles::Shadow,
     work: u32,
     top: u32,
 }
 
 impl Guest {
     fn of(workspace: &Workspace) -> Self {
-        let mut guest = Self { workspace: workspace.clone(), table: ResourceTable::new(), work: 0, top: 0 };
+        let (table, shadow) = (ResourceTable::new(), crate::handles::Shadow::default());
+        let mut guest = Self { workspace: workspace.clone(), table, shadow, work: 0, top: 0 };
         let preopens = guest.view().get_directories().unwrap();
         assert_eq!(preopens.iter().map(|(_, path)| path.as_str()).collect::<Vec<_>>(), ["/work", "/"]);
         (guest.work, guest.top) = (preopens[0].0.rep(), preopens[1].0.rep());
@@ -50,7 +52,7 @@ impl Guest {
     }
 
     fn view(&mut self) -> WorkspaceView<'_> {
-        WorkspaceView { table: &mut self.table, workspace: &self.workspace }
+        WorkspaceView { table: &mut self.table, shadow: &mut self.shadow, workspace: &self.workspace }
     }
 
     fn work(&self) -> Fd {

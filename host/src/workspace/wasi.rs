@@ -2,18 +2,25 @@
 //!
 //! A bad handle is a broken guest and traps; everything else is an `error-code`.
 
+mod capture;
 mod descriptor;
 mod error;
 mod host;
+mod reopen;
+mod revive;
 mod stream;
 
 use wasmtime::component::{HasData, Linker, ResourceTable};
 
 use crate::bindings::filesystem::wasi::filesystem::{preopens, types};
+use crate::handles::Shadow;
 use crate::workspace::Workspace;
 
+pub(crate) use capture::OpenFiles;
 pub use descriptor::{Descriptor, Entries};
 pub use error::FsError;
+pub(crate) use revive::{Reopened, dummy_descriptor, dummy_entries};
+pub(crate) use stream::{ReadCursor, WriteCursor};
 
 #[cfg(test)]
 pub(super) use error::code as code_of;
@@ -23,6 +30,8 @@ pub(super) use error::code as code_of;
 pub struct WorkspaceView<'a> {
     /// The store's resources; its capacity bounds them.
     pub table: &'a mut ResourceTable,
+    /// The numbers the component knows them by.
+    pub(crate) shadow: &'a mut Shadow,
     /// The agent's files.
     pub workspace: &'a Workspace,
 }

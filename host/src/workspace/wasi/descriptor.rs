@@ -1,11 +1,13 @@
 //! The guest's handles.
 
+use std::collections::VecDeque;
 use std::path::{Component, Path};
 use std::sync::Arc;
 
 use cap_std::fs::{Dir, ReadDir};
 
 use crate::bindings::filesystem::wasi::filesystem::types::{DescriptorFlags, DescriptorType, DirectoryEntry};
+use crate::handles::LISTED_BYTES;
 use crate::workspace::file::OpenFile;
 use crate::workspace::stat::{Kind, Special};
 use crate::workspace::{GUEST_PATH, Slot, WorkspaceError};
@@ -14,7 +16,8 @@ use crate::workspace::{GUEST_PATH, Slot, WorkspaceError};
 #[derive(Debug)]
 pub struct Descriptor {
     pub(super) node: Node,
-    _slot: Slot,
+    /// Only a dummy has none.
+    _slot: Option<Slot>,
 }
 
 #[derive(Debug)]
@@ -34,7 +37,12 @@ pub(super) enum Place<'a> {
 
 impl Descriptor {
     pub(super) fn new(node: Node, slot: Slot) -> Self {
-        Self { node, _slot: slot }
+        Self { node, _slot: Some(slot) }
+    }
+
+    /// Holds a handle's number for the moment of a restore, when no guest runs.
+    pub(super) fn dummy() -> Self {
+        Self { node: Node::Top, _slot: None }
     }
 
     /// The file, for data.
@@ -102,8 +110,11 @@ fn work_name() -> &'static str {
 /// A directory being listed, in the order of the disk.
 #[derive(Debug)]
 pub struct Entries {
+    /// What was looked at already, for a checkpoint, and comes first.
+    ahead: VecDeque<DirectoryEntry>,
     source: Source,
-    _slot: Slot,
+    /// Only a dummy has none.
+    _slot: Option<Slot>,
 }
 
 #[derive(Debug)]
@@ -120,14 +131,52 @@ impl Entries {
             Node::Dir(dir) => Source::Dir(Box::new(dir.entries()?)),
             Node::Top => Source::Top(true),
         };
-        Ok(Self { source, _slot: slot })
+        Ok(Self { ahead: VecDeque::new(), source, _slot: Some(slot) })
+    }
+
+    /// A listing of which `ahead` is left.
+    pub(super) fn again(ahead: VecDeque<DirectoryEntry>, slot: Slot) -> Self {
+        Self { ahead, source: Source::Top(false), _slot: Some(slot) }
+    }
+
+    /// As [`Descriptor::dummy`].
+    pub(super) fn dummy() -> Self {
+        Self { ahead: VecDeque::new(), source: Source::Top(false), _slot: None }
+    }
+
+    /// What is still to come, which stays to come. Takes it out of `room`, bytes; `None` when that is too
+    /// little.
+    pub(super) fn left(
+        &mut self,
+        room: &mut usize,
+    ) -> Result<Option<&VecDeque<DirectoryEntry>>, WorkspaceError> {
+        let cost = |entry: &DirectoryEntry| entry.name.len() + LISTED_BYTES;
+        let mut used: usize = self.ahead.iter().map(cost).sum();
+        while used <= *room
+            && let Some(entry) = self.source.next()?
+        {
+            used += cost(&entry);
+            self.ahead.push_back(entry);
+        }
+        let Some(left) = room.checked_sub(used) else { return Ok(None) };
+        *room = left;
+        Ok(Some(&self.ahead))
     }
 
     pub(super) fn next(&mut self) -> Result<Option<DirectoryEntry>, WorkspaceError> {
-        match &mut self.source {
-            Source::Top(left) => Ok(std::mem::take(left)
+        match self.ahead.pop_front() {
+            Some(entry) => Ok(Some(entry)),
+            None => self.source.next(),
+        }
+    }
+}
+
+impl Source {
+    fn next(&mut self) -> Result<Option<DirectoryEntry>, WorkspaceError> {
+        match self {
+            Self::Top(left) => Ok(std::mem::take(left)
                 .then(|| DirectoryEntry { type_: DescriptorType::Directory, name: work_name().to_owned() })),
-            Source::Dir(entries) => {
+            Self::Dir(entries) => {
                 let Some(entry) = entries.next() else { return Ok(None) };
                 let entry = entry?;
                 let type_ = type_of(Kind::from(entry.file_type()?));

@@ -71,3 +71,19 @@ pub(in crate::workspace) fn code(error: &WorkspaceError) -> ErrorCode {
         }
     }
 }
+
+/// An error that a guest was holding when it was suspended: all that it can still be asked.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub(super) struct Remembered {
+    pub(super) text: String,
+    pub(super) code: Option<ErrorCode>,
+}
+
+/// What `filesystem-error-code` answers.
+pub(super) fn code_of_failure(error: &wasmtime::Error) -> Option<ErrorCode> {
+    match error.downcast_ref::<Remembered>() {
+        Some(remembered) => remembered.code,
+        None => error.downcast_ref::<WorkspaceError>().map(code),
+    }
+}

@@ -13,7 +13,7 @@ use wasmtime_wasi::p2::bindings::clocks::wall_clock::Datetime;
 use wasmtime_wasi_io::streams::{DynInputStream, DynOutputStream};
 
 use super::descriptor::{Descriptor, Entries, Node, Place, type_of};
-use super::error::code;
+use super::error::{code, code_of_failure};
 use super::stream::{Reader, Writer};
 use super::{FsError, WorkspaceView};
 use crate::bindings::filesystem::wasi::filesystem::preopens;
@@ -21,8 +21,9 @@ use crate::bindings::filesystem::wasi::filesystem::types::{
     self, Advice, DescriptorFlags, DescriptorStat, DescriptorType, DirectoryEntry, ErrorCode,
     MetadataHashValue, NewTimestamp, OpenFlags, PathFlags,
 };
+use crate::handles::Kind;
 use crate::workspace::ledger::Inode;
-use crate::workspace::stat::{Kind, Stat, Time};
+use crate::workspace::stat::{Kind as NodeKind, Stat, Time};
 use crate::workspace::tree::{How, Opened, Tree};
 use crate::workspace::{GUEST_PATH, WorkspaceError, path};
 
@@ -33,7 +34,12 @@ impl preopens::Host for WorkspaceView<'_> {
         let work = Node::Dir(Arc::clone(&self.workspace.tree.root));
         let work = Descriptor::new(work, self.workspace.slot()?);
         let top = Descriptor::new(Node::Top, self.workspace.slot()?);
-        Ok(vec![(self.table.push(work)?, GUEST_PATH.to_owned()), (self.table.push(top)?, "/".to_owned())])
+        // In the order in which they become handles.
+        let work = self.table.push(work)?;
+        let top = self.table.push(top)?;
+        self.shadow.insert(Kind::Descriptor, work.rep());
+        self.shadow.insert(Kind::Descriptor, top.rep());
+        Ok(vec![(work, GUEST_PATH.to_owned()), (top, "/".to_owned())])
     }
 }
 
@@ -49,7 +55,7 @@ impl types::Host for WorkspaceView<'_> {
         &mut self,
         error: Resource<wasmtime::Error>,
     ) -> wasmtime::Result<Option<ErrorCode>> {
-        Ok(self.table.get(&error)?.downcast_ref::<WorkspaceError>().map(code))
+        Ok(code_of_failure(self.table.get(&error)?))
     }
 }
 
@@ -59,9 +65,10 @@ impl types::HostDescriptor for WorkspaceView<'_> {
         fd: Resource<Descriptor>,
         offset: u64,
     ) -> FsResult<Resource<DynInputStream>> {
-        let stream: DynInputStream =
-            Box::new(Reader::new(self.table.get(&fd)?.readable()?, &self.workspace.pace, offset));
-        Ok(self.table.push(stream)?)
+        let reader = Reader::new(self.table.get(&fd)?.readable()?, &self.workspace.pace, offset);
+        let kind = Kind::Reader(reader.cursor());
+        let stream: DynInputStream = Box::new(reader);
+        self.give(kind, stream)
     }
 
     fn write_via_stream(
@@ -71,15 +78,15 @@ impl types::HostDescriptor for WorkspaceView<'_> {
     ) -> FsResult<Resource<DynOutputStream>> {
         let file = self.table.get(&fd)?.writable()?;
         file.check_room(Some(offset))?;
-        let stream: DynOutputStream = Box::new(Writer::new(file, &self.workspace.pace, Some(offset)));
-        Ok(self.table.push(stream)?)
+        let writer = Writer::new(file, &self.workspace.pace, Some(offset));
+        self.give_writer(writer)
     }
 
     fn append_via_stream(&mut self, fd: Resource<Descriptor>) -> FsResult<Resource<DynOutputStream>> {
         let file = self.table.get(&fd)?.writable()?;
         file.check_room(None)?;
-        let stream: DynOutputStream = Box::new(Writer::new(file, &self.workspace.pace, None));
-        Ok(self.table.push(stream)?)
+        let writer = Writer::new(file, &self.workspace.pace, None);
+        self.give_writer(writer)
     }
 
     fn advise(&mut self, fd: Resource<Descriptor>, _from: u64, _len: u64, _advice: Advice) -> FsResult<()> {
@@ -157,7 +164,7 @@ impl types::HostDescriptor for WorkspaceView<'_> {
     async fn read_directory(&mut self, fd: Resource<Descriptor>) -> FsResult<Resource<Entries>> {
         self.timed(|view| {
             let entries = Entries::of(&view.table.get(&fd)?.node, view.workspace.slot()?)?;
-            Ok(view.table.push(entries)?)
+            view.give(Kind::Entries, entries)
         })
         .await
     }
@@ -199,7 +206,7 @@ impl types::HostDescriptor for WorkspaceView<'_> {
             let (dir, path) = view.table.get(&fd)?.change(&view.workspace.tree.root, path)?;
             let _change = view.workspace.tree.ledger.change();
             match Tree::stat(dir, path, follow)?.kind {
-                Kind::Special(_) => return Err(WorkspaceError::Special.into()),
+                NodeKind::Special(_) => return Err(WorkspaceError::Special.into()),
                 _ if follow => dir.set_times(path, accessed, modified)?,
                 _ => dir.set_symlink_times(path, accessed, modified)?,
             }
@@ -258,7 +265,7 @@ impl types::HostDescriptor for WorkspaceView<'_> {
                     }
                 },
             };
-            Ok(view.table.push(Descriptor::new(node, slot))?)
+            view.give(Kind::Descriptor, Descriptor::new(node, slot))
         })
         .await
     }
@@ -344,6 +351,7 @@ impl types::HostDescriptor for WorkspaceView<'_> {
     }
 
     fn drop(&mut self, fd: Resource<Descriptor>) -> wasmtime::Result<()> {
+        self.shadow.remove(fd.rep());
         // The last of a deleted file gives back its blocks.
         self.workspace.pace.time(|| self.table.delete(fd).map(drop))?;
         Ok(())
@@ -356,12 +364,26 @@ impl types::HostDirectoryEntryStream for WorkspaceView<'_> {
     }
 
     fn drop(&mut self, stream: Resource<Entries>) -> wasmtime::Result<()> {
+        self.shadow.remove(stream.rep());
         self.table.delete(stream)?;
         Ok(())
     }
 }
 
 impl WorkspaceView<'_> {
+    /// The component is about to get `entry` as a handle.
+    fn give<T: Send + 'static>(&mut self, kind: Kind, entry: T) -> FsResult<Resource<T>> {
+        let resource = self.table.push(entry)?;
+        self.shadow.insert(kind, resource.rep());
+        Ok(resource)
+    }
+
+    fn give_writer(&mut self, writer: Writer) -> FsResult<Resource<DynOutputStream>> {
+        let kind = Kind::Writer(writer.cursor());
+        let stream: DynOutputStream = Box::new(writer);
+        self.give(kind, stream)
+    }
+
     /// Every call that may wait for the disk.
     async fn timed<T: Send>(&mut self, call: impl FnOnce(&mut Self) -> FsResult<T> + Send) -> FsResult<T> {
         let workspace = self.workspace;
