@@ -127,6 +127,12 @@ pub(crate) enum Verb {
 
 #[derive(Debug, Args)]
 pub(crate) struct Up {
+    /// Where checkpoints are kept: file:///DIR or s3://BUCKET/PREFIX [default: in the data directory]
+    #[arg(long, value_name = "URL", env = "CLAW_STORE")]
+    pub(crate) store: Option<String>,
+    /// Memory beyond which idle agents are suspended, MiB
+    #[arg(long, value_name = "MIB")]
+    pub(crate) memory_limit_mib: Option<u64>,
     /// Address to serve on; port 0 takes a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7300")]
     pub(crate) listen: SocketAddr,
@@ -161,6 +167,9 @@ pub(crate) struct Images {
 
 #[derive(Debug, Args)]
 pub(crate) struct Api {
+    /// Where checkpoints are kept: file:///DIR or s3://BUCKET/PREFIX [default: in the data directory]
+    #[arg(long, value_name = "URL", env = "CLAW_STORE")]
+    pub(crate) store: Option<String>,
     /// Address to serve on
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7300")]
     pub(crate) listen: SocketAddr,
@@ -180,6 +189,12 @@ pub(crate) struct Api {
 
 #[derive(Debug, Args)]
 pub(crate) struct Host {
+    /// Where checkpoints are kept, the same as the API's: file:///DIR or s3://BUCKET/PREFIX
+    #[arg(long, value_name = "URL", env = "CLAW_STORE")]
+    pub(crate) store: String,
+    /// Memory beyond which idle agents are suspended, MiB
+    #[arg(long, value_name = "MIB")]
+    pub(crate) memory_limit_mib: Option<u64>,
     /// Address of the API
     #[arg(long, value_name = "URL")]
     pub(crate) api: String,

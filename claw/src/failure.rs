@@ -14,6 +14,9 @@ const EX_TEMPFAIL: u8 = 75;
 /// Why a verb did not do it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
+    /// The object store cannot be used.
+    #[error("cannot use the object store")]
+    Depot(#[from] depot::OpenError),
     /// The arguments do not make sense together.
     #[error("{0}")]
     Usage(String),
@@ -112,6 +115,7 @@ impl Failure {
         match self {
             Self::Ended { .. } => 1,
             Self::Usage(_) => 2,
+            Self::Depot(_) => 74,
             Self::NotFound(_) => 3,
             Self::NoToken(_) => 4,
             Self::Problem(problem) => problem_code(problem),

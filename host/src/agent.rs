@@ -26,6 +26,7 @@ use crate::{
     workspace::Workspace,
 };
 
+pub(crate) mod ask;
 pub(crate) mod driver;
 pub(crate) mod limiter;
 pub(crate) mod mailbox;
@@ -77,16 +78,25 @@ pub(crate) struct Shared {
     /// Of its placement; a parked agent is placed again in place.
     epoch: AtomicU64,
     pub(crate) mailbox: mailbox::Mailbox,
-    pub(crate) workspace: Workspace,
+    /// None while it is parked.
+    workspace: Mutex<Option<Workspace>>,
+    /// Which of its lives this is.
+    timeline: AtomicU64,
+    /// Who reads its inbox.
+    pub(crate) pulls: Pulls,
+    /// Its last checkpoint that counts.
+    rests_at: Mutex<Option<wire::CheckpointId>>,
+    /// When its last event ended.
+    last_event: Mutex<Instant>,
     pub(crate) meters: Meters,
     /// Ctrl-C was typed since the present event began.
     pub(crate) interrupted: AtomicBool,
     /// Ends the task at its next slice.
     pub(crate) kill: CancellationToken,
     /// Whether it is checkpointed: then input is durable when a checkpoint holds it, else when it was handled.
-    pub(crate) suspendable: AtomicBool,
+    suspendable: AtomicBool,
     /// Told when something waits for it that a suspended agent is brought back for.
-    pub(crate) wanted: Notify,
+    wanted: Notify,
     terminal: Mutex<TerminalLog>,
     journal: Mutex<Journal>,
     inputs: Mutex<Inputs>,
@@ -106,14 +116,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
-    pub(crate) fn new(id: AgentId, epoch: u64, terminal: TerminalLog, workspace: Workspace) -> Arc<Self> {
+    pub(crate) fn new(id: AgentId, epoch: u64, terminal: TerminalLog, workspace: Option<Workspace>) -> Arc<Self> {
         let starting = Live { status: Status::Starting, reason: None, detail: None, moved: false };
         let size = terminal.size();
         Arc::new(Self {
             id,
             epoch: AtomicU64::new(epoch),
             mailbox: mailbox::Mailbox::default(),
-            workspace,
+            workspace: Mutex::new(workspace),
+            timeline: AtomicU64::new(0),
+            pulls: Pulls::default(),
+            rests_at: Mutex::default(),
+            last_event: Mutex::new(Instant::now()),
             meters: Meters::default(),
             interrupted: AtomicBool::new(false),
             kill: CancellationToken::new(),
@@ -128,6 +142,89 @@ impl Shared {
             size: watch::Sender::new(size),
             typist: AtomicU64::new(0),
         })
+    }
+
+    /// Its files; none while it is parked.
+    pub(crate) fn workspace(&self) -> Option<Workspace> {
+        lock(&self.workspace).clone()
+    }
+
+    pub(crate) fn set_workspace(&self, workspace: Option<Workspace>) {
+        *lock(&self.workspace) = workspace;
+    }
+
+    pub(crate) fn timeline(&self) -> u64 {
+        self.timeline.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_timeline(&self, timeline: u64) {
+        self.timeline.store(timeline, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_suspendable(&self) -> bool {
+        self.suspendable.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_suspendable(&self, suspendable: bool) {
+        self.suspendable.store(suspendable, Ordering::Relaxed);
+    }
+
+    /// Its last checkpoint that counts.
+    pub(crate) fn rests_at(&self) -> Option<wire::CheckpointId> {
+        *lock(&self.rests_at)
+    }
+
+    pub(crate) fn set_rests_at(&self, checkpoint: wire::CheckpointId) {
+        *lock(&self.rests_at) = Some(checkpoint);
+    }
+
+    /// An event ended.
+    pub(crate) fn was_busy(&self) {
+        *lock(&self.last_event) = Instant::now();
+    }
+
+    /// How long ago its last event ended.
+    pub(crate) fn idle_for(&self) -> std::time::Duration {
+        lock(&self.last_event).elapsed()
+    }
+
+    /// Whether a socket is on it.
+    pub(crate) fn is_watched(&self) -> bool {
+        let present = *self.presence.borrow();
+        present.operators + present.viewers > 0
+    }
+
+    /// Resolves when something waits for it that a suspended agent is brought back for.
+    pub(crate) async fn wanted(&self) {
+        self.wanted.notified().await;
+    }
+
+    /// What came after a checkpoint is undone: the terminal shows what it showed then, or nothing.
+    pub(crate) fn rewind(&self, kept: Option<&checkpoint::Checkpoint<bytes::Bytes>>, generation: u64) {
+        match kept {
+            Some(kept) => {
+                self.terminal().rewind(&kept.terminal, generation);
+                self.inputs().rolled_back(&kept.inputs);
+            }
+            None => {
+                let empty = manifest::Tail { from: 0, segments: Vec::new(), rest: bytes::Bytes::new() };
+                let mut terminal = self.terminal();
+                let Size { cols, rows } = terminal.size();
+                let blank = manifest::Terminal {
+                    generation,
+                    head: 0,
+                    cols,
+                    rows,
+                    screen: bytes::Bytes::new(),
+                    screen_at: 0,
+                    tail: empty,
+                };
+                terminal.rewind(&blank, generation);
+                drop(terminal);
+                self.inputs().rolled_back(&manifest::Inputs::default());
+            }
+        }
+        self.changed();
     }
 
     pub(crate) fn epoch(&self) -> u64 {
@@ -251,7 +348,7 @@ impl Shared {
 
     pub(crate) fn usage(&self) -> wire::host::Usage {
         let load = |n: &AtomicU64| n.load(Ordering::Relaxed);
-        let used = self.workspace.usage();
+        let used = self.workspace().map(|workspace| workspace.usage()).unwrap_or_default();
         wire::host::Usage {
             fuel: load(&self.meters.fuel),
             memory_bytes: load(&self.meters.memory_bytes),
@@ -261,5 +358,32 @@ impl Shared {
             events: load(&self.meters.events),
             first_output_us: load(&self.meters.first_output_us),
         }
+    }
+}
+
+/// One reader at a time; one that is asked for meanwhile has the present one look again.
+#[derive(Debug, Default)]
+pub(crate) struct Pulls(Mutex<(bool, bool)>);
+
+impl Pulls {
+    /// Whether the caller is the reader now.
+    pub(crate) fn begin(&self) -> bool {
+        let mut state = lock(&self.0);
+        let (reading, again) = &mut *state;
+        *again = *reading;
+        !std::mem::replace(reading, true)
+    }
+
+    /// Nothing is left: whether the reader may go.
+    pub(crate) fn end(&self) -> bool {
+        let mut state = lock(&self.0);
+        let (reading, again) = &mut *state;
+        *reading = std::mem::take(again);
+        !*reading
+    }
+
+    /// The reader goes, whatever is left.
+    pub(crate) fn stop(&self) {
+        *lock(&self.0) = (false, false);
     }
 }

@@ -34,7 +34,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<AgentState>> {
     let mut linker = Linker::new(engine);
     wasi::link(&mut linker)?;
     random::link(&mut linker)?;
-    crate::workspace::add_to_linker(&mut linker, AgentState::workspace)?;
+    crate::workspace::add_to_linker(&mut linker, AgentState::files)?;
     crate::handles::link(&mut linker)?;
     contract::types::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     contract::operations::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;

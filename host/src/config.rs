@@ -3,18 +3,20 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
+use depot::Depot;
 use tokio::sync::mpsc;
 use wire::{HostId, host::Report};
 
 use crate::{
-    agents::Agents,
+    agents::{self, Agents},
+    checkpoints::{Services, committer::Worker, index::Index},
     engine::{EngineError, engine},
     executor::Executor,
-    images::{ImageError, ImageSource, Images},
-    link::ApiLink,
+    images::{ImageError, ImageSource, Images, Places},
+    link::{ApiLink, Link},
     persist,
 };
 
@@ -37,6 +39,10 @@ pub struct Config {
     pub max_agents: u32,
     /// Threads that run guests.
     pub guest_threads: usize,
+    /// Where checkpoints are kept; the same for all hosts of a cloud and its API. A directory below `data` when absent.
+    pub depot: Option<Depot>,
+    /// Anonymous memory beyond which idle agents are suspended, bytes.
+    pub memory_limit: Option<u64>,
 }
 
 impl Config {
@@ -52,6 +58,8 @@ impl Config {
             public_url: None,
             max_agents: 10_000,
             guest_threads: std::thread::available_parallelism().map_or(2, usize::from),
+            depot: None,
+            memory_limit: None,
         }
     }
 }
@@ -74,6 +82,9 @@ pub enum OpenError {
         /// Which file.
         path: PathBuf,
     },
+    /// No object store.
+    #[error("cannot use the object store")]
+    Depot(#[from] depot::OpenError),
     /// No engine.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -96,6 +107,7 @@ impl OpenError {
         match self {
             Self::Data { source, .. } | Self::Image(ImageError::Cache { source, .. }) => io_code(source),
             Self::Id { .. } | Self::Image(_) => 65,
+            Self::Depot(_) => 74,
             Self::Engine(_) => 71,
             Self::Panicked(_) => 70,
         }
@@ -147,20 +159,46 @@ fn file_limit() -> u64 {
     }
 }
 
-/// Everything that can fail, before anything is served.
-pub(crate) fn open(
-    config: &Config,
-    reports: mpsc::UnboundedSender<Report>,
-) -> Result<Arc<Agents>, OpenError> {
+/// What is known of the ways out of a host before it serves.
+#[derive(Debug)]
+pub(crate) struct Ways {
+    pub(crate) depot: Depot,
+    pub(crate) index: Arc<Index>,
+    /// Set when the API is known.
+    pub(crate) link: Arc<OnceLock<Arc<Link>>>,
+}
+
+/// A host, ready.
+pub(crate) struct Opened {
+    pub(crate) agents: Arc<Agents>,
+    pub(crate) worker: Worker,
+    pub(crate) means: Ways,
+}
+
+/// Everything that can fail, before anything is served. Blocks, inside a tokio runtime.
+pub(crate) fn open(config: &Config, reports: mpsc::UnboundedSender<Report>) -> Result<Opened, OpenError> {
     let dir = config.data.join("agents");
-    persist::create(&dir).map_err(|source| OpenError::Data { path: dir.clone(), source })?;
+    let scratch = config.data.join("scratch");
+    for dir in [&dir, &scratch] {
+        persist::create(dir).map_err(|source| OpenError::Data { path: dir.clone(), source })?;
+    }
+    let depot = match &config.depot {
+        Some(depot) => depot.clone(),
+        None => Depot::local(&config.data.join("depot"))?,
+    };
     let (engine, capacity) = engine(config.max_agents.min(describable_agents(file_limit())))?;
     let cache = config.cache.clone().unwrap_or_else(|| config.data.join("cache"));
-    let images = Images::open(&engine, &cache, &config.images)?;
+    let places = Places { cache: &cache, scratch, depot: depot.clone() };
+    let images = Arc::new(Images::open(&engine, places, &config.images)?);
     let executor = Executor::start(config.guest_threads)
         .map_err(|source| OpenError::Data { path: config.data.clone(), source })?;
     tracing::info!(capacity, images = config.images.len(), "host ready");
-    Ok(Agents::new(images, executor, capacity, dir, reports))
+    let link = Arc::new(OnceLock::new());
+    let (services, worker) = Services::new(depot.clone(), link.clone());
+    let index = services.index.clone();
+    let means =
+        agents::Means { images, executor, services, link: link.clone(), capacity, dir, reports };
+    Ok(Opened { agents: Agents::new(means), worker, means: Ways { depot, index, link } })
 }
 
 #[cfg(test)]

@@ -1,20 +1,35 @@
-//! Images by digest: validated, compiled ahead of time, and ready to be instantiated.
+//! Images by digest: validated, made suspendable, compiled ahead of time, and ready to be instantiated.
+//!
+//! Every component is kept in the object store too: an agent that was suspended stays on its digest, also when the host
+//! that resumes it offers a newer version under the same name.
 
 use std::{
     borrow::Cow,
     collections::BTreeMap,
     fmt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock},
     time::Instant,
 };
 
+use depot::Depot;
+use instrument::{Instrumented, Layout};
+
 use sha2::{Digest as _, Sha256};
-use wasmtime::{Engine, component::Component};
+use wasmtime::{
+    Engine,
+    component::{Component, Linker},
+};
 use wire::Digest;
 
-use crate::{agent::state::AgentState, bindings::agent::AgentPre, capabilities};
+use crate::{
+    agent::state::AgentState,
+    bindings::agent::AgentPre,
+    capabilities,
+    checkpoints::{access::Access, capture::Base},
+};
 
+mod base;
 mod cache;
 
 /// Largest component, bytes.
@@ -77,10 +92,18 @@ pub enum ImageError {
     },
 }
 
+/// How a component's state is reached.
+#[derive(Debug)]
+pub(crate) struct Suspendable {
+    pub(crate) access: Access,
+    pub(crate) base: Base,
+}
+
 /// A compiled component.
 pub(crate) struct Image {
     info: wire::image::Image,
     component: AgentPre<AgentState>,
+    suspendable: Option<Suspendable>,
 }
 
 impl fmt::Debug for Image {
@@ -97,90 +120,211 @@ impl Image {
     pub(crate) fn engine(&self) -> &Engine {
         self.component.engine()
     }
+
+    pub(crate) fn info(&self) -> &wire::image::Image {
+        &self.info
+    }
+
+    /// How its state is reached, when it can be.
+    pub(crate) fn suspendable(&self) -> Option<&Suspendable> {
+        self.suspendable.as_ref()
+    }
 }
 
 /// Every image of this host.
-#[derive(Debug)]
 pub(crate) struct Images {
-    by_digest: BTreeMap<Digest, Arc<Image>>,
-    /// One for each name: two names may be the same component.
+    engine: Engine,
+    cache: cache::Cache,
+    linker: Linker<AgentState>,
+    scratch: PathBuf,
+    depot: Depot,
+    by_digest: RwLock<BTreeMap<Digest, Arc<Image>>>,
+    /// What is offered, one for each name: two names may be the same component.
     infos: Vec<wire::image::Image>,
 }
 
+impl fmt::Debug for Images {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Images").field("infos", &self.infos).finish_non_exhaustive()
+    }
+}
+
+/// Where images are kept.
+#[derive(Debug)]
+pub(crate) struct Places<'a> {
+    /// Compiled artefacts.
+    pub(crate) cache: &'a Path,
+    /// For workspaces of agents that only show what a fresh one is.
+    pub(crate) scratch: PathBuf,
+    /// Components, for hosts that do not have them.
+    pub(crate) depot: Depot,
+}
+
 impl Images {
-    /// Compiles what is not in the cache; the artefacts are kept there.
-    pub(crate) fn open(engine: &Engine, cache: &Path, sources: &[ImageSource]) -> Result<Self, ImageError> {
-        let cache = cache::Cache::open(cache, engine)?;
+    /// Compiles what is not in the cache; the artefacts are kept there. Blocks, inside a tokio runtime.
+    pub(crate) fn open(
+        engine: &Engine,
+        places: Places<'_>,
+        sources: &[ImageSource],
+    ) -> Result<Self, ImageError> {
         let linker = capabilities::linker(engine)
             .map_err(|source| ImageError::World { name: "the host itself".to_owned(), source })?;
-        let (mut by_digest, mut infos) = (BTreeMap::new(), Vec::new());
+        let mut images = Self {
+            engine: engine.clone(),
+            cache: cache::Cache::open(places.cache, engine)?,
+            linker,
+            scratch: places.scratch,
+            depot: places.depot,
+            by_digest: RwLock::default(),
+            infos: Vec::new(),
+        };
+        let runtime = tokio::runtime::Handle::current();
         for source in sources {
-            let image = load(engine, &cache, &linker, source)?;
-            tracing::info!(name = %source.name, digest = %image.info.digest, compile_ms = image.info.compile_ms, "image ready");
-            infos.push(image.info.clone());
-            by_digest.insert(image.info.digest.clone(), Arc::new(image));
+            let image = images.load(source)?;
+            tracing::info!(
+                name = %source.name, digest = %image.info.digest, compile_ms = image.info.compile_ms,
+                suspendable = image.info.suspendable, "image ready",
+            );
+            let bytes = bytes::Bytes::copy_from_slice(&source.bytes);
+            if let Err(error) = runtime.block_on(images.depot.put_image(&image.info.digest, bytes)) {
+                tracing::warn!(name = %source.name, %error, "the object store did not take the component");
+            }
+            images.infos.push(image.info.clone());
+            images.insert(image);
         }
-        Ok(Self { by_digest, infos })
+        Ok(images)
     }
 
-    pub(crate) fn get(&self, digest: &Digest) -> Option<Arc<Image>> {
-        self.by_digest.get(digest).cloned()
+    fn insert(&self, image: Image) -> Arc<Image> {
+        let image = Arc::new(image);
+        let mut images = self.by_digest.write().unwrap_or_else(PoisonError::into_inner);
+        images.entry(image.info.digest.clone()).or_insert(image).clone()
+    }
+
+    fn present(&self, digest: &Digest) -> Option<Arc<Image>> {
+        self.by_digest.read().unwrap_or_else(PoisonError::into_inner).get(digest).cloned()
+    }
+
+    /// An image by its digest: one that is not offered here comes from the object store, and is compiled.
+    pub(crate) async fn get(self: &Arc<Self>, digest: &Digest) -> Option<Arc<Image>> {
+        if let Some(image) = self.present(digest) {
+            return Some(image);
+        }
+        let bytes = match self.depot.image(digest, MAX_COMPONENT_BYTES).await {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                tracing::warn!(%digest, %error, "no such image, here or in the object store");
+                return None;
+            }
+        };
+        let (images, digest) = (self.clone(), digest.clone());
+        let runtime = tokio::runtime::Handle::current();
+        let loaded = tokio::task::spawn_blocking(move || {
+            let _entered = runtime.enter();
+            let source = ImageSource {
+                name: String::new(),
+                description: String::new(),
+                bytes: Cow::Owned(bytes.to_vec()),
+            };
+            images.load(&source).map(|image| images.insert(image))
+        });
+        match loaded.await {
+            // What the store gives under a digest must have it.
+            Ok(Ok(image)) if image.info.digest == digest => Some(image),
+            Ok(Ok(image)) => {
+                tracing::error!(%digest, found = %image.info.digest, "the object store holds another component");
+                None
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(%digest, error = crate::link::chain(&error), "an image of the store cannot be used");
+                None
+            }
+            Err(_) => None,
+        }
     }
 
     pub(crate) fn list(&self) -> Vec<wire::image::Image> {
         self.infos.clone()
     }
+
+    fn load(&self, source: &ImageSource) -> Result<Image, ImageError> {
+        let (name, bytes) = (source.name.clone(), source.bytes.as_ref());
+        if bytes.len() > MAX_COMPONENT_BYTES {
+            return Err(ImageError::TooLarge { name, bytes: bytes.len() });
+        }
+        let digest = Digest::from_bytes(Sha256::digest(bytes).into());
+        let (code, mut layout, mut reason) = match instrument::instrument(bytes) {
+            Ok(Instrumented { component, layout }) => (Cow::Owned(component), Some(layout), None),
+            Err(reason) => (Cow::Borrowed(bytes), None, Some(reason.to_string())),
+        };
+        let (component, compile_ms) = self.compile(&name, &code)?;
+        // Otherwise the first agent pays for it.
+        component
+            .initialize_copy_on_write_image()
+            .map_err(|source| ImageError::Compile { name: name.clone(), source })?;
+        let types = component.component_type();
+        let ours = |name: &str| name.starts_with(RESTORE_IMPORT);
+        let imports = types.imports(&self.engine).map(|(name, _)| name.to_owned());
+        let imports = imports.filter(|name| !ours(name)).collect();
+        let upgradable = types.exports(&self.engine).any(|(name, _)| name.starts_with(UPGRADE_EXPORT));
+        let pre = self
+            .linker
+            .instantiate_pre(&component)
+            .and_then(AgentPre::new)
+            .map_err(|source| ImageError::World { name: name.clone(), source })?;
+        let suspendable = layout.take().and_then(|layout| match self.suspendable(&component, &pre, &layout) {
+            Ok(suspendable) => Some(suspendable),
+            Err(why) => {
+                reason = Some(why);
+                None
+            }
+        });
+        let info = wire::image::Image {
+            digest,
+            name,
+            description: source.description.clone(),
+            size_bytes: bytes.len() as u64,
+            imports,
+            kind: wire::image::ImageKind::Agent,
+            suspendable: suspendable.is_some(),
+            not_suspendable: reason,
+            upgradable,
+            compile_ms,
+        };
+        Ok(Image { info, component: pre, suspendable })
+    }
+
+    fn suspendable(
+        &self,
+        component: &Component,
+        pre: &AgentPre<AgentState>,
+        layout: &Layout,
+    ) -> Result<Suspendable, String> {
+        let missing = || "its access module was not found again".to_owned();
+        let access = Access::find(component, layout).ok_or_else(missing)?;
+        let base = tokio::runtime::Handle::current().block_on(base::take(pre, &access, &self.scratch))?;
+        Ok(Suspendable { access, base })
+    }
+
+    fn compile(&self, name: &str, code: &[u8]) -> Result<(Component, Option<u64>), ImageError> {
+        let key = Digest::from_bytes(Sha256::digest(code).into());
+        if let Some(component) = self.cache.load(&self.engine, &key) {
+            return Ok((component, None));
+        }
+        let failed = |source| ImageError::Compile { name: name.to_owned(), source };
+        let begun = Instant::now();
+        let artefact = self.engine.precompile_component(code).map_err(failed)?;
+        let took = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.cache.store(&key, &artefact)?;
+        let component = match self.cache.load(&self.engine, &key) {
+            Some(component) => component,
+            None => Component::new(&self.engine, code).map_err(failed)?,
+        };
+        Ok((component, Some(took)))
+    }
 }
 
-fn load(
-    engine: &Engine,
-    cache: &cache::Cache,
-    linker: &wasmtime::component::Linker<AgentState>,
-    source: &ImageSource,
-) -> Result<Image, ImageError> {
-    let (name, bytes) = (source.name.clone(), source.bytes.as_ref());
-    if bytes.len() > MAX_COMPONENT_BYTES {
-        return Err(ImageError::TooLarge { name, bytes: bytes.len() });
-    }
-    let digest = Digest::from_bytes(Sha256::digest(bytes).into());
-    let (component, compile_ms) = match cache.load(engine, &digest) {
-        Some(component) => (component, None),
-        None => {
-            let begun = Instant::now();
-            let artefact = engine
-                .precompile_component(bytes)
-                .map_err(|source| ImageError::Compile { name: name.clone(), source })?;
-            let took = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-            cache.store(&digest, &artefact)?;
-            let component = match cache.load(engine, &digest) {
-                Some(component) => component,
-                None => Component::new(engine, bytes)
-                    .map_err(|source| ImageError::Compile { name: name.clone(), source })?,
-            };
-            (component, Some(took))
-        }
-    };
-    // Otherwise the first agent pays for it.
-    component
-        .initialize_copy_on_write_image()
-        .map_err(|source| ImageError::Compile { name: name.clone(), source })?;
-    let imports = component.component_type().imports(engine).map(|(name, _)| name.to_owned()).collect();
-    let component = linker
-        .instantiate_pre(&component)
-        .and_then(AgentPre::new)
-        .map_err(|source| ImageError::World { name: name.clone(), source })?;
-    let info = wire::image::Image {
-        digest,
-        name,
-        description: source.description.clone(),
-        size_bytes: bytes.len() as u64,
-        imports,
-        // Until components are instrumented, none can be checkpointed.
-        kind: wire::image::ImageKind::Agent,
-        suspendable: false,
-        not_suspendable: None,
-        upgradable: false,
-        compile_ms,
-    };
-    Ok(Image { info, component })
-}
+/// Imports that the instrumenter added.
+const RESTORE_IMPORT: &str = "openclaw-restore-";
+/// What a component exports that can hand its state to another version.
+const UPGRADE_EXPORT: &str = "openclaw:agent/upgrade@";

@@ -10,6 +10,7 @@ mod agent;
 mod agents;
 mod bindings;
 mod capabilities;
+mod checkpoints;
 mod config;
 mod engine;
 mod executor;
@@ -17,12 +18,17 @@ mod handles;
 mod images;
 mod journal;
 mod link;
+mod outbox;
 mod persist;
 mod server;
 mod terminal;
 pub mod workspace;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::{
     net::TcpListener,
@@ -33,6 +39,7 @@ use wire::Incarnation;
 
 use crate::{
     agents::Agents,
+    checkpoints::committer,
     link::{Identity, Link},
     server::Door,
 };
@@ -42,8 +49,8 @@ pub use crate::{
     link::ApiLink,
 };
 
-/// How long agents may take to come to rest when their host stops.
-const DRAIN_GRACE: Duration = Duration::from_secs(2);
+/// How long agents may take to come to rest when their host stops; then they go on from their last checkpoint.
+const DRAIN_GRACE: Duration = Duration::from_secs(5);
 /// How long the API may take to hear of it.
 const REPORT_GRACE: Duration = Duration::from_secs(3);
 
@@ -63,6 +70,9 @@ pub enum ServeError {
 pub struct Host {
     config: Config,
     agents: Arc<Agents>,
+    /// Stores and records checkpoints, once there is an API.
+    worker: committer::Worker,
+    means: config::Ways,
     reports: mpsc::UnboundedReceiver<wire::host::Report>,
     id: wire::HostId,
     registered: watch::Sender<bool>,
@@ -80,10 +90,11 @@ impl Host {
         let runtime = tokio::runtime::Handle::current();
         let opened = tokio::task::spawn_blocking(move || {
             let _entered = runtime.enter();
-            config::open(&config, send).map(|agents| (agents, config))
+            config::open(&config, send).map(|opened| (opened, config))
         });
-        let (agents, config) = opened.await.map_err(|error| OpenError::Panicked(error.to_string()))??;
-        Ok(Self { config, agents, reports, id, registered: watch::Sender::new(false) })
+        let (opened, config) = opened.await.map_err(|error| OpenError::Panicked(error.to_string()))??;
+        let config::Opened { agents, worker, means } = opened;
+        Ok(Self { config, agents, worker, means, reports, id, registered: watch::Sender::new(false) })
     }
 
     /// This host's id, kept in its data directory.
@@ -109,8 +120,8 @@ impl Host {
         }
     }
 
-    /// Serves until `stop`; then takes no more agents, lets the present ones come to rest, keeps
-    /// their files and screens, tells the API, and returns.
+    /// Serves until `stop`; then takes no more agents, commits the present ones as they are between two events, so
+    /// that they go on elsewhere, and returns.
     ///
     /// # Errors
     /// [`ServeError`] when the listener breaks.
@@ -124,7 +135,15 @@ impl Host {
         let serving = tokio::spawn(serve_http(listener, door, closed.clone()));
         let (leaving, abandon) = (CancellationToken::new(), CancellationToken::new());
         let mut helpers = Vec::new();
+        if let Some(limit) = self.config.memory_limit {
+            tokio::spawn(self.agents.clone().relieve(limit, leaving.clone()));
+        }
         if let Some(link) = link {
+            let config::Ways { depot, index, link: way } = self.means;
+            // The first to know it, so that nothing is committed or sent before.
+            let _ = way.set(link.clone());
+            let means = committer::Means { depot, link: link.clone(), index, abandon: abandon.clone() };
+            helpers.push(tokio::spawn(self.worker.run(means)));
             link.join(&self.agents, &stop).await;
             self.registered.send_replace(true);
             let (agents, reports) = (self.agents.clone(), self.reports);

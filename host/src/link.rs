@@ -7,8 +7,11 @@ use std::{sync::Arc, time::Duration};
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 use wire::{
-    HostId, Incarnation,
-    host::{HEARTBEAT_SECONDS, Heartbeat, Lease, Redeem, Redeemed, Register, Registered, Report},
+    AgentId, HostId, Incarnation, PackId,
+    host::{
+        Commits, Committed, Commit, HEARTBEAT_SECONDS, Heartbeat, Lease, Redeem, Redeemed, Register, Registered, Report,
+    },
+    message::{Delivery, Send},
     problem::{Code, Problem},
 };
 
@@ -54,6 +57,13 @@ pub(crate) enum LinkError {
     },
 }
 
+impl LinkError {
+    /// Whether the API said no, so that the same call will not do better.
+    pub(crate) fn is_final(&self) -> bool {
+        matches!(self, Self::Refused { status, .. } if (400..500).contains(status) && *status != 408 && *status != 429)
+    }
+}
+
 /// How this host registers; the rest of [`Register`] is asked of [`Agents`] each time.
 #[derive(Debug, Clone)]
 pub(crate) struct Identity {
@@ -84,6 +94,12 @@ impl Link {
     ) -> Result<Option<T>, LinkError> {
         let url = format!("{}/internal/v1/{path}", self.api.url.trim_end_matches('/'));
         let answer = self.client.post(url).bearer_auth(&self.api.credential).json(body).send().await?;
+        Self::answered(answer).await
+    }
+
+    async fn answered<T: serde::de::DeserializeOwned>(
+        answer: reqwest::Response,
+    ) -> Result<Option<T>, LinkError> {
         let status = answer.status();
         if !status.is_success() {
             let text = answer.text().await.unwrap_or_default();
@@ -95,6 +111,35 @@ impl Link {
             return Ok(None);
         }
         Ok(Some(answer.json().await?))
+    }
+
+    /// Has checkpoints recorded that are written. Again after an error: the same commits are recorded once.
+    pub(crate) async fn commit(
+        &self,
+        packs: Vec<(PackId, u64)>,
+        commits: Vec<Commit>,
+    ) -> Result<Committed, LinkError> {
+        let commits = Commits { incarnation: self.identity.incarnation, packs, commits };
+        let empty = || LinkError::Refused { status: 204, code: None, body: "no answer".to_owned() };
+        self.post(&format!("hosts/{}/commits", self.identity.id), &commits).await?.ok_or_else(empty)
+    }
+
+    /// Entries of an agent's inbox after a number, in their order.
+    pub(crate) async fn inbox(
+        &self,
+        agent: AgentId,
+        epoch: u64,
+        after: u64,
+    ) -> Result<Vec<Delivery>, LinkError> {
+        let url = format!("{}/internal/v1/agents/{agent}/inbox", self.api.url.trim_end_matches('/'));
+        let query = [("epoch", epoch), ("after", after)];
+        let answer = self.client.get(url).query(&query).bearer_auth(&self.api.credential).send().await?;
+        Self::answered(answer).await.map(Option::unwrap_or_default)
+    }
+
+    /// Sends a message on behalf of an agent. Again after an error: it is one message.
+    pub(crate) async fn send(&self, agent: AgentId, send: &Send) -> Result<(), LinkError> {
+        self.post::<()>(&format!("agents/{agent}/send"), send).await.map(|_| ())
     }
 
     /// Redeems a ticket that a client brought directly, from a page of `origin`.
@@ -115,7 +160,7 @@ impl Link {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             images: agents.images().list(),
             agents: agents.live(),
-            parked: Vec::new(),
+            parked: agents.parked(),
         };
         let registered: Option<Registered> = self.post("hosts", &register).await?;
         let drop = registered.map(|r| r.drop).unwrap_or_default();
@@ -197,7 +242,7 @@ impl Link {
 }
 
 /// An error and its causes on one line.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {
@@ -209,7 +254,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// Anonymous resident memory of this process, bytes; 0 where it cannot be read.
-fn anonymous_memory() -> u64 {
+pub(crate) fn anonymous_memory() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
     let kib = line.and_then(|rest| rest.split_whitespace().next()).and_then(|n| n.parse::<u64>().ok());

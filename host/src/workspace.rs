@@ -20,7 +20,6 @@ mod files;
 mod ledger;
 mod pace;
 mod path;
-mod reopen;
 mod restore;
 mod stamps;
 mod stat;
@@ -39,12 +38,11 @@ use std::time::Duration;
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, DirBuilder, DirBuilderExt};
 
-pub(crate) use capture::{Captured, Put};
+pub(crate) use capture::Captured;
 pub use error::WorkspaceError;
-pub(crate) use file::OpenFile;
 pub use files::{ByteRange, Listing, Reading, Upload};
 pub use ledger::{Quota, Usage};
-pub(crate) use restore::{Chunks, RestoreError};
+pub(crate) use restore::RestoreError;
 pub(crate) use stamps::Stamps;
 pub use wasi::{WorkspaceView, add_to_linker};
 

@@ -4,6 +4,7 @@
 mod binary;
 mod browser;
 mod cli;
+mod durability;
 mod faults;
 mod first_light;
 mod inputs;

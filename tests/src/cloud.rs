@@ -24,11 +24,13 @@ pub struct Setup {
     pub direct: bool,
     /// When its API declares a host dead.
     pub lease: Duration,
+    /// Where checkpoints are kept; a directory of its own when absent.
+    pub depot: Option<depot::Depot>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { max_agents: 64, images: vec!["shell", "hello", "hostile"], direct: false, lease: PATIENCE }
+        Self { max_agents: 64, images: vec!["shell", "hello", "hostile"], direct: false, lease: PATIENCE, depot: None }
     }
 }
 
@@ -56,7 +58,11 @@ pub struct Cloud {
     dir: Arc<TempDir>,
     setup: Setup,
     api: Option<Part>,
+    /// Makes credentials of hosts.
+    keys: Option<Arc<api::Api>>,
     host: Option<Part>,
+    /// More hosts, by their number; the first is `host`.
+    more: Vec<Option<Part>>,
 }
 
 impl Cloud {
@@ -78,7 +84,9 @@ impl Cloud {
             dir,
             setup,
             api: None,
+            keys: None,
             host: None,
+            more: Vec::new(),
         };
         cloud.open_api().await;
         cloud.open_host().await;
@@ -89,29 +97,49 @@ impl Cloud {
         let mut config = api::Config::new(self.dir.path().join("api"));
         config.direct_hosts = self.setup.direct;
         config.lease = self.setup.lease;
+        config.depot = Some(self.depot());
         let api = Arc::new(api::Api::open(config).await.unwrap());
         self.client.token = api.bootstrap().await.unwrap().token;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         self.client.url = format!("http://{}", listener.local_addr().unwrap());
         let id = host::host_id(&self.dir.path().join("host")).unwrap();
         std::fs::write(self.dir.path().join("credential"), api.host_credential(id)).unwrap();
+        self.keys = Some(api.clone());
         let stop = CancellationToken::new();
         let token = stop.clone();
         let task = tokio::spawn(async move { api.serve(listener, token).await.unwrap() });
         self.api = Some(Part { stop, task });
     }
 
+    /// Where its checkpoints are kept.
+    #[must_use]
+    pub fn depot(&self) -> depot::Depot {
+        let local = || depot::Depot::local(&self.dir.path().join("depot")).unwrap();
+        self.setup.depot.clone().unwrap_or_else(local)
+    }
+
     async fn open_host(&mut self) {
-        let mut config = host::Config::new(self.dir.path().join("host"));
+        let (part, address) = self.host("host").await;
+        self.host_address = address;
+        self.host = Some(part);
+    }
+
+    async fn host(&self, name: &str) -> (Part, String) {
+        let data = self.dir.path().join(name);
+        let mut config = host::Config::new(data.clone());
         config.cache = Some(components::target().join("test-cache"));
         config.images = self.setup.images.iter().map(|name| components::image(name)).collect();
         config.max_agents = self.setup.max_agents;
-        let credential = std::fs::read_to_string(self.dir.path().join("credential")).unwrap();
+        config.depot = Some(self.depot());
+        let credential = match name {
+            "host" => std::fs::read_to_string(self.dir.path().join("credential")).unwrap(),
+            _ => self.keys.as_ref().unwrap().host_credential(host::host_id(&data).unwrap()),
+        };
         config.api = Some(host::ApiLink { url: self.url.clone(), credential });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        self.host_address = listener.local_addr().unwrap().to_string();
+        let address = listener.local_addr().unwrap().to_string();
         if self.setup.direct {
-            config.public_url = Some(format!("ws://{}", self.host_address));
+            config.public_url = Some(format!("ws://{address}"));
         }
         let host = host::Host::open(config).await.unwrap();
         let ready = host.ready();
@@ -119,7 +147,25 @@ impl Cloud {
         let token = stop.clone();
         let task = tokio::spawn(async move { host.serve(listener, token).await.unwrap() });
         tokio::time::timeout(PATIENCE, ready).await.expect("the host did not register");
-        self.host = Some(Part { stop, task });
+        (Part { stop, task }, address)
+    }
+
+    /// Adds a host; its number, for [`Self::stop_more`].
+    pub async fn add_host(&mut self) -> usize {
+        let number = self.more.len();
+        let (part, _) = self.host(&format!("host{}", number + 2)).await;
+        self.more.push(Some(part));
+        number
+    }
+
+    /// Drains and ends a host that was added.
+    pub async fn stop_more(&mut self, number: usize) {
+        self.more[number].take().unwrap().end().await;
+    }
+
+    /// Starts the first host again, over the same data.
+    pub async fn start_host(&mut self) {
+        self.open_host().await;
     }
 
     /// Where its data is.
@@ -131,6 +177,10 @@ impl Cloud {
     /// Ends as planned, host first, and starts again over the same data.
     pub async fn restart(mut self) -> Self {
         self.stop_host().await;
+        for host in std::mem::take(&mut self.more).into_iter().flatten() {
+            host.end().await;
+        }
+        self.keys = None;
         self.api.take().unwrap().end().await;
         Self::open(self.dir.clone(), self.setup.clone()).await
     }
@@ -167,7 +217,8 @@ impl std::ops::Deref for Cloud {
 
 impl Drop for Cloud {
     fn drop(&mut self) {
-        for part in [self.host.take(), self.api.take()].into_iter().flatten() {
+        let more = self.more.drain(..).flatten();
+        for part in [self.host.take(), self.api.take()].into_iter().flatten().chain(more) {
             part.task.abort();
         }
     }

@@ -12,6 +12,7 @@ pub(crate) async fn run(args: cli::Api, out: Output) -> Result<(), Failure> {
     config.public_url = args.public_url;
     config.allowed_origins = args.allow_origin;
     config.direct_hosts = args.direct_hosts;
+    config.depot = args.store.as_deref().map(depot::Depot::open).transpose()?;
     let api = Arc::new(api::Api::open(config).await?);
     let bootstrap = api.bootstrap().await.map_err(store)?;
     let listener = listen(args.listen).await?;

@@ -15,6 +15,8 @@ pub(crate) async fn run(args: Host, out: Output) -> Result<(), Failure> {
     config.images = images(&args.images)?;
     config.max_agents = args.images.max_agents;
     config.address = args.address;
+    config.depot = Some(depot::Depot::open(&args.store)?);
+    config.memory_limit = args.memory_limit_mib.map(|mib| mib << 20);
     config.public_url = args.public_url;
     let credential = profile::read(&args.credential_file)?;
     config.api = Some(host::ApiLink { url: args.api.trim_end_matches('/').to_owned(), credential });

@@ -47,6 +47,7 @@ pub(crate) async fn run(args: Up, around: &Surroundings, out: Output) -> Result<
     let mut config = api::Config::new(&data);
     config.public_url.clone_from(&args.public_url);
     config.allowed_origins.clone_from(&args.allow_origin);
+    config.depot = args.store.as_deref().map(depot::Depot::open).transpose()?;
     let api = Arc::new(api::Api::open(config).await?);
     let bootstrap = api.bootstrap().await.map_err(store)?;
     let listener = listen(args.listen).await?;
@@ -63,6 +64,8 @@ pub(crate) async fn run(args: Up, around: &Surroundings, out: Output) -> Result<
     config.api = Some(host::ApiLink { url: url.clone(), credential });
     config.max_agents = args.images.max_agents;
     config.images = images;
+    config.depot = Some(api.depot());
+    config.memory_limit = args.memory_limit_mib.map(|mib| mib << 20);
     let door = listen(([127, 0, 0, 1], 0).into()).await?;
     let host = tokio::select! {
         host = opened(config) => host?,

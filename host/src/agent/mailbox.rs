@@ -15,6 +15,7 @@ use wire::message::{Delivered, Delivery, MAX_CONTENT_TYPE_BYTES, MAX_MESSAGE_BYT
 use crate::bindings::agent::openclaw::agent::types as wit;
 
 pub(crate) mod convert;
+mod rest;
 
 /// Typed bytes that wait for the agent; beyond it a socket is not read.
 pub(crate) const MAX_INPUT_BYTES: usize = 64 * 1024;
@@ -64,8 +65,6 @@ pub(crate) struct Captured {
 
 #[derive(Debug, Default)]
 struct Queue {
-    /// Delivered before everything else.
-    resume: Option<wit::Resume>,
     /// Delivered before what waits: the grace has begun.
     stop: Option<wit::Stop>,
     items: VecDeque<Item>,
@@ -74,6 +73,8 @@ struct Queue {
     /// Turns that wait: one answers any number of `again`.
     turns: usize,
     inbox: u64,
+    /// So many from the front are in the last capture; nothing is joined to them.
+    captured: usize,
     closed: bool,
 }
 
@@ -106,15 +107,17 @@ impl Queue {
     }
 
     fn pop(&mut self) -> Option<Item> {
-        if let Some(resume) = self.resume.take() {
-            return Some(Item::Resume(resume));
-        }
         if let Some(stop) = self.stop.take() {
             return Some(Item::Stop(stop));
         }
         let item = self.items.pop_front()?;
+        self.captured = self.captured.saturating_sub(1);
         self.removed(&item);
         Some(item)
+    }
+
+    fn clear_counts(&mut self) {
+        (self.input_bytes, self.message_bytes, self.turns, self.captured) = (0, 0, 0, 0);
     }
 
     /// Whether the longest message fits.
@@ -158,9 +161,10 @@ impl Mailbox {
             return 0;
         }
         let (bytes, upto) = (&bytes[..taken], first_seq + taken as u64);
+        let fresh = queue.items.len() > queue.captured;
         match queue.items.back_mut() {
             Some(Item::Input { bytes: waiting, origin })
-                if origin.session == session && waiting.len() + taken <= MAX_EVENT_BYTES =>
+                if fresh && origin.session == session && waiting.len() + taken <= MAX_EVENT_BYTES =>
             {
                 waiting.extend_from_slice(bytes);
                 origin.upto = upto;
@@ -197,7 +201,12 @@ impl Mailbox {
     /// A new size replaces one that still waits.
     pub(crate) fn resize(&self, size: wit::Size) {
         let mut queue = self.queue();
-        queue.items.retain(|item| !matches!(item, Item::Resize(_)));
+        if let Some(at) = queue.items.iter().position(|item| matches!(item, Item::Resize(_))) {
+            queue.items.remove(at);
+            if at < queue.captured {
+                queue.captured -= 1;
+            }
+        }
         drop(queue);
         self.push(Item::Resize(size));
     }
@@ -231,11 +240,6 @@ impl Mailbox {
         true
     }
 
-    /// Whether a message would be taken.
-    pub(crate) fn messages_room(&self) -> bool {
-        self.queue().has_message_room()
-    }
-
     /// Resolves when a message is taken again, or none will ever be.
     pub(crate) async fn wants_messages(&self) {
         self.when(Queue::has_message_room).await;
@@ -261,16 +265,6 @@ impl Mailbox {
         self.agent.wake();
     }
 
-    /// Before everything, also before a stop: the agent is back.
-    pub(crate) fn resume(&self, resume: wit::Resume) {
-        let mut queue = self.queue();
-        if !queue.closed {
-            queue.resume = Some(resume);
-        }
-        drop(queue);
-        self.agent.wake();
-    }
-
     /// Before everything that is queued: the grace has begun.
     pub(crate) fn stop(&self, stop: wit::Stop) {
         let mut queue = self.queue();
@@ -281,14 +275,10 @@ impl Mailbox {
         self.agent.wake();
     }
 
-    /// The grace was called off: a stop that still waits is not delivered.
-    pub(crate) fn cancel_stop(&self) {
-        self.queue().stop = None;
-    }
-
     /// Everything that waits except `resume` and `stop`, which are made anew.
     pub(crate) fn capture(&self) -> Captured {
-        let queue = self.queue();
+        let mut queue = self.queue();
+        queue.captured = queue.items.len();
         Captured { events: queue.items.iter().filter_map(convert::event).collect(), inbox: queue.inbox }
     }
 
@@ -319,32 +309,15 @@ impl Mailbox {
         self.agent.wake();
     }
 
-    /// Forgets what waits and what was taken from the inbox: for an agent that goes back to a checkpoint whose
-    /// clients and inbox give everything again.
-    pub(crate) fn clear(&self) {
-        let mut queue = self.queue();
-        let closed = queue.closed;
-        *queue = Queue { closed, ..Queue::default() };
-        drop(queue);
-        self.room.notify_waiters();
-    }
-
     /// Whether nothing waits.
     pub(crate) fn is_idle(&self) -> bool {
         let queue = self.queue();
-        queue.resume.is_none() && queue.stop.is_none() && queue.items.is_empty()
+        queue.stop.is_none() && queue.items.is_empty()
     }
 
     /// Whether what waits is worth bringing a suspended agent back for: a new size is not.
     pub(crate) fn wakes(&self) -> bool {
         self.queue().items.iter().any(|item| !matches!(item, Item::Resize(_)))
-    }
-
-    /// A copy of what is delivered next.
-    pub(crate) fn first_waiting(&self) -> Option<Item> {
-        let queue = self.queue();
-        let urgent = queue.resume.map(Item::Resume).or(queue.stop.map(Item::Stop));
-        urgent.or_else(|| queue.items.front().cloned())
     }
 
     /// Nothing more is taken, and who waits for room is let go.

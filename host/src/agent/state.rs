@@ -5,11 +5,14 @@ use std::sync::Arc;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use wire::message::Recipient;
+
 use super::{Shared, limiter::Limiter, operations::Operations};
 use crate::{
     capabilities::wasi::View,
     handles::{Shadow, Staging},
-    workspace::WorkspaceView,
+    outbox::Outbox,
+    workspace::{Workspace, WorkspaceView},
 };
 
 /// Handles a guest may hold: streams, descriptors, pollables.
@@ -18,6 +21,7 @@ pub(crate) const MAX_HANDLES: usize = 512;
 /// See the module.
 pub(crate) struct AgentState {
     pub(crate) shared: Arc<Shared>,
+    pub(crate) workspace: Workspace,
     pub(crate) limiter: Limiter,
     pub(crate) operations: Operations,
     /// Fuel that host calls cost since it was last settled.
@@ -33,13 +37,21 @@ pub(crate) struct AgentState {
 }
 
 impl AgentState {
-    pub(crate) fn new(shared: Arc<Shared>, limiter: Limiter, wasi: WasiCtx) -> Self {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        workspace: Workspace,
+        limiter: Limiter,
+        wasi: WasiCtx,
+        send_to: Vec<Recipient>,
+        outbox: Outbox,
+    ) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_HANDLES);
         Self {
             shared,
+            workspace,
             limiter,
-            operations: Operations::default(),
+            operations: Operations::new(send_to, outbox),
             debt: 0,
             paid: 0,
             wasi,
@@ -50,9 +62,9 @@ impl AgentState {
     }
 
     /// The view the filesystem imports work on.
-    pub(crate) fn workspace(&mut self) -> WorkspaceView<'_> {
-        let Self { table, shadow, shared, .. } = self;
-        WorkspaceView { table, shadow, workspace: &shared.workspace }
+    pub(crate) fn files(&mut self) -> WorkspaceView<'_> {
+        let Self { table, shadow, workspace, .. } = self;
+        WorkspaceView { table, shadow, workspace }
     }
 
     /// The view that stdio, streams and timers work on.
@@ -85,6 +97,6 @@ pub(crate) mod tests {
     pub(crate) fn shared() -> Arc<Shared> {
         let dir = tempfile::tempdir().unwrap();
         let workspace = Workspace::open(dir.path(), Quota { bytes: 1 << 20, files: 100 }).unwrap();
-        Shared::new(wire::AgentId::new(), 1, TerminalLog::new(Size::DEFAULT), workspace)
+        Shared::new(wire::AgentId::new(), 1, TerminalLog::new(Size::DEFAULT), Some(workspace))
     }
 }

@@ -37,7 +37,7 @@ impl AgentState {
     /// # Errors
     /// When there is something that no checkpoint can hold; the component goes on as it is.
     pub(crate) fn describe_handles(&mut self) -> Result<(Vec<OpenFile<Piece>>, Vec<Slot>), Uncapturable> {
-        let workspace = self.shared.workspace.clone();
+        let workspace = self.workspace.clone();
         let mut files = OpenFiles::new(&workspace, MAX_LISTING_BYTES);
         let live: Vec<(u32, u32, Kind)> =
             self.shadow.live().map(|(index, rep, kind)| (index, rep, kind.clone())).collect();

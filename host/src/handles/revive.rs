@@ -87,7 +87,7 @@ impl AgentState {
     ) -> Result<(), Unrestorable> {
         check(slots)?;
         self.table.set_max_capacity(MAX_RESTORE_ENTRIES);
-        let workspace = self.shared.workspace.clone();
+        let workspace = self.workspace.clone();
         let files = workspace.reopen(files, slots.iter().map(|slot| &slot.handle), read)?;
         let mut made = Vec::with_capacity(slots.len());
         for slot in slots {
@@ -141,7 +141,7 @@ impl AgentState {
         if let Some(made) = self.view().revive(handle).map_err(Unrestorable::Table)? {
             return Ok(Some(made));
         }
-        self.shared.workspace.revive(&mut self.table, files, handle)
+        self.workspace.revive(&mut self.table, files, handle)
     }
 
     fn subscribe(&mut self, of: u32, kind: &Kind) -> Result<u32, Unrestorable> {

@@ -15,7 +15,10 @@ use wire::{
 };
 
 use super::{AgentPath, Door, problem};
-use crate::workspace::{ByteRange, WorkspaceError};
+use crate::{
+    agent::Shared,
+    workspace::{ByteRange, Workspace, WorkspaceError},
+};
 
 #[derive(Debug, Deserialize)]
 #[serde(default)]
@@ -38,7 +41,7 @@ pub(super) async fn list(
     Query(which): Query<Which>,
 ) -> Result<Json<Page<FileEntry>>, Response> {
     let agent = door.agent(&id)?;
-    let listed = agent.workspace.list(&which.prefix, which.cursor.as_deref(), which.limit).await;
+    let listed = workspace_of(&agent)?.list(&which.prefix, which.cursor.as_deref(), which.limit).await;
     let listing = listed.map_err(|error| refusal(&error))?;
     Ok(Json(Page { data: listing.entries, next_cursor: listing.next_cursor }))
 }
@@ -51,7 +54,7 @@ pub(super) async fn read(
 ) -> Result<Response, Response> {
     let agent = door.agent(&id)?;
     let range = headers.get(header::RANGE).and_then(|value| value.to_str().ok()).and_then(ByteRange::parse);
-    let reading = agent.workspace.read(&path, range).await.map_err(|error| refusal(&error))?;
+    let reading = workspace_of(&agent)?.read(&path, range).await.map_err(|error| refusal(&error))?;
     let (size, part) = (reading.entry().size_bytes, reading.range());
     let mut response = Response::new(Body::empty());
     if range.is_some() {
@@ -79,7 +82,7 @@ pub(super) async fn write(
     body: Body,
 ) -> Result<Json<FileEntry>, Response> {
     let agent = door.agent(&id)?;
-    let written = agent.workspace.write(&path, body.into_data_stream()).await;
+    let written = workspace_of(&agent)?.write(&path, body.into_data_stream()).await;
     written.map(Json).map_err(|error| refusal(&error))
 }
 
@@ -89,8 +92,15 @@ pub(super) async fn remove(
     Path((id, path)): Path<(String, String)>,
 ) -> Result<Response, Response> {
     let agent = door.agent(&id)?;
-    agent.workspace.delete(&path).await.map_err(|error| refusal(&error))?;
+    workspace_of(&agent)?.delete(&path).await.map_err(|error| refusal(&error))?;
     Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// A suspended agent's files are in its checkpoint.
+#[expect(clippy::result_large_err, reason = "the error is the response")]
+fn workspace_of(agent: &Shared) -> Result<Workspace, Response> {
+    let rests = || problem(StatusCode::CONFLICT, Code::InvalidState, "the agent does not run here");
+    agent.workspace().ok_or_else(rests)
 }
 
 fn refusal(error: &WorkspaceError) -> Response {

@@ -51,16 +51,6 @@ impl Size {
     }
 }
 
-/// What is left of a terminal by a planned stop; `host/src/persist.rs` writes it down.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub(crate) struct Kept {
-    pub(crate) generation: u64,
-    pub(crate) offset: u64,
-    pub(crate) cols: u16,
-    pub(crate) rows: u16,
-    pub(crate) screen: String,
-}
-
 /// What a reader at an offset gets.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Tail {
@@ -114,27 +104,9 @@ impl TerminalLog {
         }
     }
 
-    /// Goes on where a planned stop left it: same generation and offsets, nothing repeated.
-    pub(crate) fn restore(kept: &Kept) -> Self {
-        Self {
-            generation: kept.generation,
-            head: kept.offset,
-            parsed: kept.offset,
-            drawn: Some(Bytes::copy_from_slice(kept.screen.as_bytes())),
-            ..Self::new(Size::clamped(kept.cols, kept.rows))
-        }
-    }
-
-    pub(crate) fn keep(&mut self) -> Kept {
-        let (_, screen) = self.snapshot();
-        Kept {
-            generation: self.generation,
-            // Nothing follows the last byte, so a cut sequence at the end does not matter here.
-            offset: self.head,
-            cols: self.size.cols,
-            rows: self.size.rows,
-            screen: String::from_utf8_lossy(&screen).into_owned(),
-        }
+    /// Begins with a later generation: what clients know of an earlier one is over.
+    pub(crate) fn set_generation(&mut self, generation: u64) {
+        self.generation = generation;
     }
 
     pub(crate) fn generation(&self) -> u64 {

@@ -246,7 +246,7 @@ impl Session {
     }
 
     fn input_ack(&mut self) -> Option<Message> {
-        let suspendable = self.agent.suspendable.load(Ordering::Relaxed);
+        let suspendable = self.agent.is_suspendable();
         let now = self.agent.inputs().ack(self.input_session.as_deref()?, suspendable);
         // A rollback takes `applied` back for a moment; what the client was told does not.
         let told = self.acknowledged;

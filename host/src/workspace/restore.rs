@@ -28,9 +28,6 @@ use super::{Quota, Workspace, WorkspaceError};
 
 use fetch::Fetch;
 
-pub(super) use check::check_content;
-pub(super) use fetch::bring_all;
-
 /// Fetches stored bytes, at most [`BATCH_BYTES`](fetch::BATCH_BYTES) at once: as many as were asked for, each
 /// as long as its reference says, and verified.
 pub(crate) type Chunks<'a> = dyn FnMut(&[ChunkRef]) -> Result<Vec<Bytes>, RestoreError> + 'a;

@@ -6,7 +6,6 @@ mod escape;
 mod files;
 mod guest;
 mod histories;
-mod reopen;
 mod restore;
 mod store;
 

@@ -6,8 +6,6 @@ use std::sync::Arc;
 use cap_fs_ext::DirExt;
 use cap_std::fs::Dir;
 
-use super::stat::Stat;
-use super::tree::Tree;
 use super::{MAX_DEPTH, MAX_NAME_BYTES, WorkspaceError};
 
 /// Bytes of a path from the root: every directory of a guest's may be at its longest.
@@ -46,11 +44,6 @@ impl Walk {
         }
         check(path)?;
         Ok((self.dir(parent)?, name))
-    }
-
-    pub(super) fn stat(&mut self, path: &str) -> Result<Stat, WorkspaceError> {
-        let (dir, name) = self.parent(path)?;
-        Tree::stat(dir, name.as_ref(), false)
     }
 
     fn here(&self) -> &Dir {

@@ -48,16 +48,6 @@ fn an_alternate_screen_is_entered_before_it_is_drawn() {
     assert!(log.snapshot().1.starts_with(b"\x1b[?1049h"));
 }
 
-#[test]
-fn a_planned_stop_keeps_positions_and_screen() {
-    let mut log = TerminalLog::new(Size::clamped(40, 10));
-    log.append(b"one\r\ntwo");
-    let kept = log.keep();
-    let mut back = TerminalLog::restore(&kept);
-    assert_eq!((back.generation(), back.head(), back.size()), (1, 8, log.size()));
-    assert_eq!(back.snapshot(), log.snapshot());
-}
-
 proptest! {
     /// A snapshot, then the bytes after it, is the screen of all bytes; wherever it was taken.
     #[test]

@@ -133,7 +133,7 @@ fn live(agent: &Shared, status: Status, moved: bool) {
 }
 
 async fn is_wanted(agent: &Shared) -> bool {
-    tokio::time::timeout(Duration::from_millis(1), agent.wanted.notified()).await.is_ok()
+    tokio::time::timeout(Duration::from_millis(1), agent.wanted()).await.is_ok()
 }
 
 #[tokio::test]
@@ -157,7 +157,7 @@ async fn a_key_press_wants_a_parked_agent_and_nothing_else_does() {
     assert!(!is_wanted(&agent).await);
 
     operator.types(1, b"y").await;
-    agent.wanted.notified().await;
+    agent.wanted().await;
     // Placed again in place: the sockets stay.
     agent.set_epoch(2);
     live(&agent, Status::Running, false);
@@ -179,7 +179,7 @@ async fn what_waits_when_an_agent_is_parked_wants_it_back() {
 #[tokio::test]
 async fn input_is_durable_when_a_checkpoint_is() {
     let agent = shared();
-    agent.suspendable.store(true, Ordering::Relaxed);
+    agent.set_suspendable(true);
     live(&agent, Status::Running, false);
     let mut client = Client::open(&agent, Role::Operator).await;
     client.attach(Some("a")).await;

@@ -4,9 +4,9 @@
 use bytes::Bytes;
 use cap_std::fs::{File, FileExt};
 use checkpoint::ChunkRef;
-use checkpoint::manifest::{Content, Entry};
+use checkpoint::manifest::Entry;
 
-use super::{Chunks, RestoreError, opening, pieces};
+use super::{Chunks, RestoreError, opening};
 use crate::workspace::walk::Walk;
 
 /// Bytes that are fetched at once, but for the last piece.
@@ -67,18 +67,6 @@ impl<'a, 'c> Fetch<'a, 'c> {
             Ok(())
         })
     }
-}
-
-/// Fetches all of `content` into a file that has its size and holds nothing else.
-pub(in crate::workspace) fn bring_all(
-    content: &Content<ChunkRef>,
-    chunk: &mut Chunks<'_>,
-    file: &File,
-) -> Result<(), RestoreError> {
-    let wants: Vec<_> = pieces(content).collect();
-    in_batches(chunk, &wants, |(_, chunk)| chunk, &mut |(offset, _), bytes| {
-        Ok(file.write_all_at(bytes, *offset)?)
-    })
 }
 
 /// Calls `each` with every one of `wants` and its bytes.

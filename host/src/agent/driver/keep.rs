@@ -1,0 +1,423 @@
+//! Keeping an agent: capturing it between two events, committing it, and what follows from that.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use checkpoint::{Checkpoint, ChunkRef, Piece, manifest};
+use depot::{Depot, DepotError};
+use jiff::Timestamp;
+use tokio::{sync::oneshot, time::Instant};
+use wire::{CheckpointId, agent::StatusReason, checkpoint::CheckpointKind, host::Then};
+
+use super::{Ending, Running, begin::now_ms, rollback::Past};
+use crate::{
+    agent::{ask::AskError, mailbox::convert},
+    checkpoints::{
+        capture::{self, CaptureError, Eyes, Files, Snapshot},
+        committer::{CommitError, Job, Stored},
+        files,
+    },
+    workspace::Stamps,
+};
+
+/// An agent that changed is kept this much later, at least and at most: with the committer's linger never more than
+/// ten seconds.
+const SOON: Duration = Duration::from_secs(5);
+const LATE: Duration = Duration::from_secs(8);
+/// A checkpoint may take one part in so many of an agent's time.
+const COST_SHARE: u32 = 20;
+/// After a checkpoint that did not count the next one is not tried before.
+const RETRY: Duration = Duration::from_secs(5);
+/// An idle agent whose timer is due so soon is not suspended.
+const NOT_WORTH_IT_MS: u64 = 2_000;
+/// Tries to capture anew what shared chunks that are gone.
+const CAPTURES: usize = 3;
+
+/// A checkpoint on its way.
+pub(super) struct InFlight {
+    answer: oneshot::Receiver<Result<Stored, CommitError>>,
+    result: Option<Result<Stored, CommitError>>,
+    covers: Covers,
+    asked: Option<Asked>,
+}
+
+type Asked = oneshot::Sender<Result<Option<CheckpointId>, AskError>>;
+
+/// What a capture covers.
+struct Covers {
+    past: Past,
+    operations: u64,
+    /// The workspace's count of changes, and what tells its files apart, where they were read.
+    files: Option<(u64, Stamps)>,
+    begun: Instant,
+}
+
+/// Resolves when the checkpoint on its way has arrived somewhere; never without one.
+pub(super) async fn ready(in_flight: &mut Option<InFlight>) {
+    match in_flight {
+        None => std::future::pending().await,
+        Some(InFlight { result: Some(_), .. }) => {}
+        Some(in_flight) => {
+            let lost = |_| Err(CommitError::Unavailable("the host stops".to_owned()));
+            in_flight.result = Some((&mut in_flight.answer).await.unwrap_or_else(lost));
+        }
+    }
+}
+
+/// Reads stored chunks from a thread that may wait.
+pub(super) fn fetch(depot: &Depot, chunks: &[ChunkRef]) -> Result<Vec<Bytes>, DepotError> {
+    tokio::runtime::Handle::current().block_on(depot.chunks(chunks))
+}
+
+impl Running {
+    /// When the agent is to be kept again; never while it is as it was.
+    pub(super) fn checkpoint_due(&self) -> Option<Instant> {
+        if self.in_flight.is_some() || self.image.suspendable().is_none() {
+            return None;
+        }
+        let wait = (self.cost * COST_SHARE).clamp(SOON, LATE);
+        self.dirty.map(|since| (since + wait).max(self.not_before))
+    }
+
+    /// Captures and begins to commit; the agent goes on. Nothing while another is on its way.
+    pub(super) async fn checkpoint_now(&mut self) -> Result<(), Ending> {
+        if self.image.suspendable().is_none() {
+            // There is no way back, so nothing can be undone that has left.
+            let last = self.store.data().operations.last();
+            self.store.data_mut().operations.release(&self.shared, last);
+            self.past = Past::default();
+            self.dirty = None;
+            return Ok(());
+        }
+        if self.in_flight.is_some() || Instant::now() < self.not_before {
+            return Ok(());
+        }
+        let urgent = self.store.data().operations.holds();
+        if let Err(error) = self.submit(CheckpointKind::Automatic, None, Then::Run {}, urgent, None).await {
+            tracing::warn!(%error, "the agent cannot be captured now");
+            self.not_before = Instant::now() + RETRY;
+        }
+        Ok(())
+    }
+
+    /// As [`Self::checkpoint_now`], for somebody who waits.
+    pub(super) async fn checkpoint_for(
+        &mut self,
+        kind: CheckpointKind,
+        note: Option<String>,
+        asked: Asked,
+    ) -> Result<(), Ending> {
+        if self.in_flight.is_some() {
+            ready(&mut self.in_flight).await;
+            self.settle_commit().await?;
+        }
+        if kind == CheckpointKind::Automatic
+            && self.dirty.is_none()
+            && self.unchanged_files()
+            && let Some(last) = &self.last
+        {
+            let _ = asked.send(Ok(Some(last.id)));
+            return Ok(());
+        }
+        if let Some(why) = &self.image.info().not_suspendable {
+            let _ = asked.send(Err(AskError::NotSuspendable(why.clone())));
+            return Ok(());
+        }
+        if let Err(error) = self.submit(kind, note, Then::Run {}, true, Some(asked)).await {
+            tracing::warn!(%error, "the agent cannot be captured now");
+        }
+        Ok(())
+    }
+
+    /// Captures and commits what becomes of the agent, which does not run meanwhile.
+    pub(super) async fn checkpoint_and(
+        &mut self,
+        kind: CheckpointKind,
+        note: Option<String>,
+        then: Then,
+    ) -> Result<Ending, AskError> {
+        if let Some(why) = &self.image.info().not_suspendable {
+            return Err(AskError::NotSuspendable(why.clone()));
+        }
+        for _ in 0..CAPTURES {
+            ready_if_any(&mut self.in_flight).await;
+            if let Err(ending) = self.settle_commit().await {
+                return Ok(ending);
+            }
+            if self.last.is_some() && self.dirty.is_none() && self.is_at_rest() {
+                self.submit_unchanged(then).await;
+            } else {
+                let submitted = self.submit(kind, note.clone(), then, true, None).await;
+                submitted.map_err(|error| AskError::NotSuspendable(error.to_string()))?;
+            }
+            ready(&mut self.in_flight).await;
+            match self.arrived().await {
+                Ok(()) => {
+                    return Ok(match then {
+                        Then::Suspend { reason, .. } => Ending::Suspended(reason),
+                        Then::Release {} | Then::Run {} => Ending::Released,
+                    });
+                }
+                Err(CommitError::Again) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(CommitError::Again.into())
+    }
+
+    /// Suspends itself for having nothing to do.
+    pub(super) async fn suspend_idle(&mut self) -> Result<(), Ending> {
+        self.idle_since = Instant::now();
+        let due = self.store.data().operations.first_due_ms();
+        if due.is_some_and(|due| due < now_ms().saturating_add(NOT_WORTH_IT_MS)) {
+            return Ok(());
+        }
+        let then = Then::Suspend { reason: StatusReason::IdleTimeout, parked: self.shared.is_watched() };
+        match self.checkpoint_and(CheckpointKind::Automatic, None, then).await {
+            Ok(ending) => Err(ending),
+            Err(AskError::Commit(CommitError::Stale)) => {
+                Err(Ending::GivenUp("another placement of the agent counts".to_owned()))
+            }
+            Err(error) => {
+                tracing::info!(%error, "an idle agent stays");
+                Ok(())
+            }
+        }
+    }
+
+    fn unchanged_files(&self) -> bool {
+        self.files.1 == Some(self.store.data().workspace.changes())
+    }
+
+    fn is_at_rest(&self) -> bool {
+        self.again.is_empty() && self.shared.mailbox.is_idle() && self.unchanged_files()
+    }
+
+    fn wake_at(&self) -> Option<Timestamp> {
+        let due = self.store.data().operations.first_due_ms()?;
+        i64::try_from(due).ok().and_then(|due| Timestamp::from_millisecond(due).ok())
+    }
+
+    async fn submit_unchanged(&mut self, then: Then) {
+        let covers = Covers {
+            past: std::mem::take(&mut self.past),
+            operations: self.store.data().operations.last(),
+            files: None,
+            begun: Instant::now(),
+        };
+        let job = self.job(None, CheckpointKind::Automatic, None, then, true);
+        let answer = self.services.committer.submit(job).await;
+        self.in_flight = Some(InFlight { answer, result: None, covers, asked: None });
+    }
+
+    fn job(
+        &self,
+        snapshot: Option<Box<Snapshot>>,
+        kind: CheckpointKind,
+        note: Option<String>,
+        then: Then,
+        urgent: bool,
+    ) -> Job {
+        Job {
+            agent: self.shared.id,
+            epoch: self.shared.epoch(),
+            snapshot,
+            parent: self.last.as_ref().map(|last| last.id),
+            kind,
+            note,
+            then,
+            wake_at: self.wake_at(),
+            urgent,
+        }
+    }
+
+    async fn submit(
+        &mut self,
+        kind: CheckpointKind,
+        note: Option<String>,
+        then: Then,
+        urgent: bool,
+        asked: Option<Asked>,
+    ) -> Result<(), CaptureError> {
+        let begun = Instant::now();
+        let (snapshot, read) = match self.capture().await {
+            Ok(captured) => captured,
+            Err(error) => {
+                if let Some(asked) = asked {
+                    let _ = asked.send(Err(AskError::NotSuspendable(error.to_string())));
+                }
+                return Err(error);
+            }
+        };
+        let covers = Covers {
+            past: std::mem::take(&mut self.past),
+            operations: self.store.data().operations.last(),
+            files: read,
+            begun,
+        };
+        self.dirty = None;
+        self.cost = begun.elapsed();
+        let job = self.job(Some(Box::new(snapshot)), kind, note, then, urgent);
+        let answer = self.services.committer.submit(job).await;
+        self.in_flight = Some(InFlight { answer, result: None, covers, asked });
+        Ok(())
+    }
+
+    /// The agent as it is: it does not run meanwhile.
+    async fn capture(&mut self) -> Result<(Snapshot, Option<(u64, Stamps)>), CaptureError> {
+        let image = self.image.clone();
+        let services = self.services.clone();
+        let guest = match image.suspendable() {
+            None => None,
+            Some(suspendable) => {
+                let eyes = Eyes {
+                    access: &suspendable.access,
+                    base: &suspendable.base,
+                    pagemap: &services.pagemap,
+                    index: &services.index,
+                };
+                let mut guest = capture::guest(&mut self.store, &self.instance, eyes).await?;
+                let described = self.store.data_mut().describe_handles();
+                (guest.files, guest.handles) = described.map_err(|what| CaptureError::Handle(what.to_string()))?;
+                Some(guest)
+            }
+        };
+        // Reading is not the agent's to pay.
+        self.fuel_left = self.store.get_fuel().unwrap_or(self.fuel_left);
+        let monotonic_ns = self.store.data_mut().monotonic_now();
+        let state = self.store.data();
+        let workspace = state.workspace.clone();
+        let operations = state.operations.capture();
+        let shared = &self.shared;
+        let (inputs, waiting) = shared.capture_input();
+        let mut mailbox: Vec<manifest::Event> =
+            self.again.iter().filter_map(|ran| convert::event(&ran.item)).collect();
+        mailbox.extend(waiting.events);
+        let meters = manifest::Meters {
+            fuel: self.used,
+            output_bytes: shared.meters.output_bytes.load(Ordering::Relaxed),
+            events: shared.meters.events.load(Ordering::Relaxed),
+        };
+        let mut checkpoint = Checkpoint {
+            agent: shared.id,
+            id: CheckpointId::new(),
+            epoch: shared.epoch(),
+            timeline: self.start.timeline,
+            taken_at_ms: now_ms(),
+            image: image.info().digest.clone(),
+            instrumenter: instrument::VERSION,
+            guest,
+            operations,
+            mailbox,
+            inbox: waiting.inbox,
+            terminal: shared.terminal().capture(),
+            journal: shared.journal().capture(),
+            inputs,
+            monotonic_ns,
+            meters,
+            tree: None,
+        };
+        let mut new_bytes = 0;
+        checkpoint = checkpoint.try_map(&mut |piece: Piece| {
+            if let Piece::New(bytes) = &piece {
+                new_bytes += bytes.len();
+            }
+            Ok::<_, CaptureError>(piece)
+        })?;
+        if self.unchanged_files() {
+            let files = Files::Unchanged(self.files.0.clone());
+            return Ok((Snapshot { checkpoint, files, spilled: Vec::new(), new_bytes }, None));
+        }
+        let read = tokio::task::spawn_blocking(move || files::read(&workspace, &services));
+        let read = read.await.map_err(|error| CaptureError::Files(error.to_string()))?;
+        let read = read.map_err(|error| CaptureError::Files(crate::link::chain(&error)))?;
+        new_bytes += read.new_bytes;
+        let files = Files::Captured(read.tree);
+        let snapshot = Snapshot { checkpoint, files, spilled: read.spilled, new_bytes };
+        Ok((snapshot, Some((read.changes, read.stamps))))
+    }
+
+    /// What follows from the checkpoint that arrived; nothing without one.
+    pub(super) async fn settle_commit(&mut self) -> Result<(), Ending> {
+        if self.in_flight.is_none() {
+            return Ok(());
+        }
+        ready(&mut self.in_flight).await;
+        match self.arrived().await {
+            Err(CommitError::Stale) => {
+                return Err(Ending::GivenUp("another placement of the agent counts".to_owned()));
+            }
+            Err(error) => {
+                self.not_before = match error {
+                    CommitError::Again => Instant::now(),
+                    _ => Instant::now() + RETRY,
+                };
+            }
+            Ok(()) if self.store.data().operations.holds() => self.checkpoint_now().await?,
+            Ok(()) => {}
+        }
+        Ok(())
+    }
+
+    async fn arrived(&mut self) -> Result<(), CommitError> {
+        let Some(InFlight { result: Some(result), covers, asked, .. }) = self.in_flight.take() else {
+            return Ok(());
+        };
+        let outcome = match result {
+            Ok(stored) => {
+                self.counts(stored, covers);
+                Ok(())
+            }
+            Err(error) => {
+                // What it would have covered, then what came since.
+                self.past.prepend(covers.past);
+                self.dirty.get_or_insert(covers.begun);
+                if matches!(error, CommitError::Again) {
+                    self.store.data().workspace.forget();
+                    self.shared.terminal().forget_stored();
+                    self.shared.journal().forget_stored();
+                    self.files = (Default::default(), None);
+                }
+                Err(error)
+            }
+        };
+        if let Some(asked) = asked {
+            let id = self.last.as_ref().map(|last| last.id);
+            let _ = asked.send(outcome.clone().map(|()| id).map_err(AskError::from));
+        }
+        outcome
+    }
+
+    fn counts(&mut self, stored: Stored, covers: Covers) {
+        self.rollbacks = 0;
+        self.cost += stored.cost;
+        if let Some(at) = stored.at {
+            self.files.0 = stored.files;
+            self.shared.set_rests_at(at.id);
+            self.shared.mark_durable(&stored.inputs);
+            if let Some(terminal) = &stored.terminal {
+                self.shared.terminal().stored(terminal);
+            }
+            if let Some(journal) = &stored.journal {
+                self.shared.journal().stored(journal);
+            }
+            self.last = Some(at);
+        }
+        if let (Some((changes, stamps)), Some(tree)) = (covers.files, &stored.tree) {
+            self.files.1 = Some(changes);
+            self.store.data().workspace.remember(stamps, tree);
+        }
+        let shared: &Arc<_> = &self.shared;
+        self.store.data_mut().operations.release(shared, covers.operations);
+    }
+}
+
+/// As [`ready`], and at once without one.
+pub(super) async fn ready_if_any(in_flight: &mut Option<InFlight>) {
+    if in_flight.is_some() {
+        ready(in_flight).await;
+    }
+}

@@ -1,0 +1,388 @@
+//! Starting: everything is checked and reserved, the checkpoint is read, then the agent's task takes over.
+
+use std::{
+    panic::AssertUnwindSafe,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    time::Duration,
+};
+
+use checkpoint::ChunkRef;
+use depot::DepotError;
+use futures_util::FutureExt as _;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tracing::Instrument as _;
+use wire::{
+    CheckpointId,
+    agent::{Status, StatusReason},
+    host::{Refusal, RefusalCode, Reply, ResumeCause, Start},
+};
+
+use super::{Agents, Entry, Stopping, forget_oldest, moved, refused};
+use crate::{
+    agent::{
+        Live, Shared,
+        ask::Ask,
+        driver::{self, Cast, Ending},
+    },
+    checkpoints::restore::{self, Restored},
+    engine::MAX_MEMORY_BYTES,
+    images::Image,
+    journal::Journal,
+    persist,
+    terminal::{
+        inputs::Inputs,
+        log::{Size, TerminalLog},
+    },
+    workspace::{Quota, RestoreError as TreeError, Workspace, WorkspaceError},
+};
+
+/// Files and directories of a workspace for each MiB it may have.
+const FILES_PER_MIB: u64 = 256;
+/// "Too many open files", errno(3).
+const EMFILE: i32 = 24;
+/// Questions that may wait for an agent's task.
+const MAX_ASKS: usize = 8;
+/// Generations that one placement may use up by rollbacks.
+const GENERATIONS_A_PLACEMENT: u32 = 16;
+
+/// The generation of an agent whose past is undone with this placement.
+fn generation(epoch: u64, before: u64) -> u64 {
+    (before + 1).max(epoch << GENERATIONS_A_PLACEMENT)
+}
+
+enum Begun {
+    Now(Origin),
+    Already(Arc<Shared>),
+}
+
+/// What an agent goes on from.
+#[derive(Debug, Clone, Default)]
+struct Origin {
+    checkpoint: Option<CheckpointId>,
+    /// What was wrong with a newer one.
+    problem: Option<String>,
+}
+
+/// An agent's parts, ready.
+struct Prepared {
+    workspace: Workspace,
+    restored: Option<Restored>,
+    origin: Origin,
+}
+
+impl Agents {
+    pub(super) async fn start(self: &Arc<Self>, start: Start) -> Result<Reply, Refusal> {
+        let span =
+            tracing::info_span!("start", agent = %start.agent, tenant = %start.tenant, epoch = start.epoch);
+        let (started, answer) = oneshot::channel();
+        match self.begin(start, started).instrument(span.clone()).await? {
+            Begun::Already(shared) => already_started(&shared).await,
+            Begun::Now(Origin { checkpoint, problem }) => {
+                let broken = || refused(RefusalCode::Internal, "its task ended before it started");
+                answer.instrument(span).await.map_err(|_| broken())??;
+                Ok(Reply::Started { checkpoint, problem })
+            }
+        }
+    }
+
+    /// Checks and reserves everything, then hands the agent to its task.
+    async fn begin(
+        self: &Arc<Self>,
+        start: Start,
+        started: oneshot::Sender<Result<(), Refusal>>,
+    ) -> Result<Begun, Refusal> {
+        self.admit(&start)?;
+        let unknown = || refused(RefusalCode::UnknownImage, format!("no image {} on this host", start.image));
+        let image = self.means.images.get(&start.image).await.ok_or_else(unknown)?;
+        if let Some(shared) = self.present(&start).await? {
+            return Ok(Begun::Already(shared));
+        }
+        let full = |_| refused(RefusalCode::Full, format!("all {} slots are taken", self.means.capacity));
+        let slot = self.slots.clone().try_acquire_owned().map_err(full)?;
+        let Prepared { workspace, restored, origin } = self.prepare(&start).await?;
+        let stopping = Arc::new(Mutex::new(None));
+        let (asks, asked) = mpsc::channel(MAX_ASKS);
+        let shared = {
+            let mut entries = self.entries();
+            // Asked again under the lock: a drain cordons first and then takes the lock, so what gets in here
+            // is seen by it.
+            if self.cordoned.load(Ordering::SeqCst) {
+                return Err(refused(RefusalCode::Cordoned, "the host takes no more agents"));
+            }
+            let present = entries.get(&start.agent);
+            if present.is_some_and(|other| other.parked.is_none() && !other.shared.live().borrow().is_over()) {
+                return Err(refused(RefusalCode::StaleEpoch, "another start of the agent came first"));
+            }
+            let parked = present.and_then(|other| Some((other.shared.clone(), other.parked?)));
+            let shared = match parked {
+                Some((shared, at)) => adopt(shared, at, &start, workspace, restored.as_ref()),
+                None => assemble(&start, workspace, restored.as_ref()),
+            };
+            shared.set_suspendable(image.suspendable().is_some());
+            forget_oldest(&mut entries);
+            let entry = Entry { shared: shared.clone(), stopping: stopping.clone(), asks, parked: None };
+            entries.insert(start.agent, entry);
+            shared
+        };
+        if start.restart && start.resume.is_none() {
+            shared.output(RESTARTED);
+        }
+        if start.restart || start.resume.is_some() {
+            // What came while it was on no host.
+            self.pull(&shared, start.timeline);
+        }
+        shared.set_timeline(start.timeline);
+        self.run(Parts { start, shared, image, stopping, slot, restored, asked }, started);
+        Ok(Begun::Now(origin))
+    }
+
+    fn admit(&self, start: &Start) -> Result<(), Refusal> {
+        if self.cordoned.load(Ordering::SeqCst) {
+            return Err(refused(RefusalCode::Cordoned, "the host takes no more agents"));
+        }
+        if self.short.load(Ordering::Relaxed) {
+            return Err(refused(RefusalCode::Full, "the host is short of memory"));
+        }
+        let max_mib = (MAX_MEMORY_BYTES >> 20) as u64;
+        if start.limits.memory_mib == 0 || u64::from(start.limits.memory_mib) > max_mib {
+            return Err(refused(
+                RefusalCode::Limits,
+                format!("memory_mib must be 1 to {max_mib} on this host"),
+            ));
+        }
+        Ok(())
+    }
+
+    /// What is here under the same id: the same epoch is the same start; an older one is over and is ended.
+    async fn present(self: &Arc<Self>, start: &Start) -> Result<Option<Arc<Shared>>, Refusal> {
+        let found = self.entries().get(&start.agent).map(|entry| (entry.shared.clone(), entry.parked));
+        let Some((shared, parked)) = found else { return Ok(None) };
+        let epoch = shared.epoch();
+        if epoch == start.epoch && parked.is_none() {
+            return Ok(Some(shared));
+        }
+        if epoch > start.epoch {
+            return Err(refused(RefusalCode::StaleEpoch, format!("epoch {epoch} is here")));
+        }
+        if parked.is_none() && !shared.live().borrow().is_over() {
+            self.stop(start.agent, epoch, StatusReason::HostDrain, Duration::ZERO, false).await;
+        }
+        Ok(None)
+    }
+
+    /// Reads the checkpoint and makes the workspace what it says; an empty one without.
+    async fn prepare(&self, start: &Start) -> Result<Prepared, Refusal> {
+        let dir = self.dir_of(start.agent);
+        let quota = Quota {
+            bytes: u64::from(start.limits.disk_mib) << 20,
+            files: u64::from(start.limits.disk_mib) * FILES_PER_MIB,
+        };
+        let (restored, origin) = self.read(start).await?;
+        let depot = self.means.services.depot.clone();
+        let tree = restored.as_ref().map(|restored| restored.tree.clone());
+        let prepared = tokio::task::spawn_blocking(move || match tree {
+            None => fresh(&dir, quota).map_err(|error| of_workspace(&error)),
+            Some(tree) => {
+                persist::create(&dir).map_err(|error| failed(&error))?;
+                let runtime = tokio::runtime::Handle::current();
+                let mut fetch = |chunks: &[ChunkRef]| {
+                    runtime.block_on(depot.chunks(chunks)).map_err(|e| TreeError::Chunks(Box::new(e)))
+                };
+                Workspace::restore(&dir, quota, &tree, &mut fetch).map_err(|error| of_tree(&error))
+            }
+        });
+        let workspace = prepared.await.map_err(|e| failed(&e))??;
+        Ok(Prepared { workspace, restored, origin })
+    }
+
+    /// The checkpoint a start names, or the one before when that cannot be read.
+    async fn read(&self, start: &Start) -> Result<(Option<Restored>, Origin), Refusal> {
+        let Some(resume) = &start.resume else { return Ok(Default::default()) };
+        let depot = &self.means.services.depot;
+        let refusal = |error: restore::RestoreError| {
+            let final_ = error.is_final();
+            let code = if final_ { RefusalCode::BadCheckpoint } else { RefusalCode::StoreUnavailable };
+            refused(code, crate::link::chain(&error))
+        };
+        let error = match restore::load(depot, &resume.checkpoint, &start.image).await {
+            Ok(restored) => {
+                let checkpoint = Some(restored.at.id);
+                return Ok((Some(restored), Origin { checkpoint, problem: None }));
+            }
+            Err(error) => error,
+        };
+        let Some(previous) = resume.previous.as_ref().filter(|_| error.is_final()) else {
+            return Err(refusal(error));
+        };
+        let problem = crate::link::chain(&error);
+        tracing::error!(%problem, "the last checkpoint cannot be read; the one before is used");
+        let restored = restore::load(depot, previous, &start.image).await.map_err(refusal)?;
+        let checkpoint = Some(restored.at.id);
+        Ok((Some(restored), Origin { checkpoint, problem: Some(problem) }))
+    }
+
+    fn run(self: &Arc<Self>, parts: Parts, started: oneshot::Sender<Result<(), Refusal>>) {
+        let Parts { start, shared, image, stopping, slot, restored, asked } = parts;
+        let (agents, fresh) = (self.clone(), start.resume.is_none() && !start.restart);
+        let on_drain = start.on_drain;
+        let (answer, answered) = oneshot::channel();
+        let services = self.means.services.clone();
+        let digest = image.info().digest.clone();
+        let cast = Cast { shared: shared.clone(), image, start, services, restored, asks: asked };
+        let drive = driver::drive(cast, answer);
+        let task = self.means.executor.spawn(AssertUnwindSafe(drive).catch_unwind());
+        let span = tracing::info_span!("agent", agent = %shared.id, epoch = shared.epoch());
+        let supervise = async move {
+            let begun =
+                answered.await.unwrap_or_else(|_| Err(refused(RefusalCode::Internal, "the host panicked")));
+            if let Err(refusal) = begun {
+                // Ended before anybody can ask again, so that the answer is never ahead of the state.
+                let _ = task.await;
+                let asked = *stopping.lock().unwrap_or_else(PoisonError::into_inner);
+                let refusal = match asked {
+                    // Not its fault: the API places it again, here or elsewhere.
+                    Some(Stopping::Release | Stopping::Suspend(_)) => {
+                        refused(RefusalCode::Cordoned, "the host stops")
+                    }
+                    _ => refusal,
+                };
+                agents.never_started(&shared, &refusal, fresh).await;
+                drop(slot);
+                let _ = started.send(Err(refusal));
+                return;
+            }
+            let _ = started.send(Ok(()));
+            let ending = task.await.unwrap_or_else(|_| {
+                Some(Ending::GivenUp("the host panicked while it ran the agent".to_owned()))
+            });
+            let end = agents.ended(&shared, &stopping, ending, &digest, on_drain);
+            if AssertUnwindSafe(end).catch_unwind().await.is_err() {
+                // Whoever waits for its end must not wait for ever.
+                let detail = Some("the host panicked while it ended the agent".to_owned());
+                shared.set_live(Live { status: Status::Failed, reason: None, detail, moved: false });
+            }
+            drop(slot);
+        };
+        self.tasks.spawn(supervise.instrument(span));
+    }
+
+    async fn never_started(&self, shared: &Shared, refusal: &Refusal, fresh: bool) {
+        tracing::warn!(code = ?refusal.code, detail = %refusal.detail, "agent did not start");
+        shared.mailbox.close();
+        shared.set_workspace(None);
+        // Until it is over nothing else starts under this id, so what is removed here is its own.
+        if fresh {
+            self.purge(shared.id).await;
+        }
+        self.forget(shared);
+        let detail = Some(refusal.detail.clone());
+        let live = Live { status: Status::Failed, reason: None, detail, moved: false };
+        // One that ran before is not over: its sockets come back.
+        shared.set_live(if fresh { live } else { moved(StatusReason::Restoring) });
+    }
+}
+
+struct Parts {
+    start: Start,
+    shared: Arc<Shared>,
+    image: Arc<Image>,
+    stopping: Arc<Mutex<Option<Stopping>>>,
+    slot: OwnedSemaphorePermit,
+    restored: Option<Restored>,
+    asked: mpsc::Receiver<Ask>,
+}
+
+/// A new agent's parts, from its checkpoint where it has one.
+fn assemble(start: &Start, workspace: Workspace, restored: Option<&Restored>) -> Arc<Shared> {
+    let size = start.size.map_or(Size::DEFAULT, |(cols, rows)| Size::clamped(cols, rows));
+    let Some(kept) = restored.map(|restored| &restored.checkpoint) else {
+        let mut terminal = TerminalLog::new(size);
+        if start.restart {
+            terminal.set_generation(generation(start.epoch, 0));
+        }
+        return Shared::new(start.agent, start.epoch, terminal, Some(workspace));
+    };
+    let cause = start.resume.as_ref().map_or(ResumeCause::Suspend, |resume| resume.cause);
+    // Falling back to the checkpoint before undoes something, whatever the cause.
+    let planned = cause.is_planned() && start.resume.as_ref().is_some_and(|r| r.checkpoint.id == kept.id);
+    let of = |before| if planned { before } else { generation(start.epoch, before) };
+    let terminal = TerminalLog::restored(&kept.terminal, of(kept.terminal.generation));
+    let shared = Shared::new(start.agent, start.epoch, terminal, Some(workspace));
+    if cause != ResumeCause::Fork {
+        *shared.journal() = Journal::restored(&kept.journal, of(kept.journal.generation), !planned);
+        *shared.inputs() = Inputs::restored(&kept.inputs);
+    }
+    shared
+}
+
+/// A parked agent's parts go on with their sockets; what they show is what the checkpoint says.
+fn adopt(
+    shared: Arc<Shared>,
+    parked_at: CheckpointId,
+    start: &Start,
+    workspace: Workspace,
+    restored: Option<&Restored>,
+) -> Arc<Shared> {
+    shared.set_epoch(start.epoch);
+    shared.set_workspace(Some(workspace));
+    if restored.is_none_or(|restored| restored.at.id != parked_at) {
+        let kept = restored.map(|restored| &restored.checkpoint);
+        let generation = generation(start.epoch, shared.terminal().generation());
+        shared.rewind(kept, generation);
+        if let Some(kept) = kept {
+            *shared.inputs() = Inputs::restored(&kept.inputs);
+        }
+    }
+    shared.set_live(Live { status: Status::Resuming, reason: None, detail: None, moved: false });
+    shared
+}
+
+fn fresh(dir: &Path, quota: Quota) -> Result<Workspace, WorkspaceError> {
+    persist::remove(dir)?;
+    persist::create(dir)?;
+    Workspace::open(dir, quota)
+}
+
+fn failed(error: &dyn std::error::Error) -> Refusal {
+    refused(RefusalCode::Internal, format!("cannot prepare the workspace: {}", crate::link::chain(error)))
+}
+
+fn of_workspace(error: &WorkspaceError) -> Refusal {
+    match error {
+        // Another host may have room.
+        WorkspaceError::Disk(disk) if disk.raw_os_error() == Some(EMFILE) => {
+            refused(RefusalCode::Full, "no file descriptors are left")
+        }
+        _ => failed(error),
+    }
+}
+
+fn of_tree(error: &TreeError) -> Refusal {
+    match error {
+        TreeError::Invalid(_) => refused(RefusalCode::BadCheckpoint, crate::link::chain(error)),
+        TreeError::Chunks(source) => {
+            let source = source.downcast_ref::<DepotError>();
+            let passing = source.is_some_and(|source| matches!(source, DepotError::Unavailable(_)));
+            let code = if passing { RefusalCode::StoreUnavailable } else { RefusalCode::BadCheckpoint };
+            refused(code, crate::link::chain(error))
+        }
+        TreeError::Workspace(error) => of_workspace(error),
+    }
+}
+
+/// Written where a terminal goes on although the agent begins anew.
+const RESTARTED: &[u8] = b"\x1b[2m[the agent was started anew]\x1b[0m\r\n";
+
+async fn already_started(shared: &Shared) -> Result<Reply, Refusal> {
+    let mut live = shared.live();
+    let starting = |live: &Live| matches!(live.status, Status::Starting | Status::Resuming);
+    let now = live.wait_for(|live| !starting(live)).await.map(|live| live.clone());
+    match now {
+        Ok(Live { status: Status::Running, .. }) => Ok(Reply::Started { checkpoint: None, problem: None }),
+        Ok(live) => {
+            Err(refused(RefusalCode::Internal, live.detail.unwrap_or_else(|| "it has ended".to_owned())))
+        }
+        Err(_) => Err(refused(RefusalCode::Internal, "it has ended")),
+    }
+}

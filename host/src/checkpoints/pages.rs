@@ -1,0 +1,84 @@
+//! Which pages of a memory were written: asked of the kernel, so that a page nobody touched is not even read.
+//!
+//! A fresh instance's memory is a private mapping of its image; the first write to a page makes it anonymous.
+//! `/proc/self/pagemap` (Documentation/admin-guide/mm/pagemap.rst in the kernel's tree) says so in bits that need no
+//! privilege: present (63) or swapped (62), and not file-backed (61).
+
+use std::{fs::File, os::unix::fs::FileExt as _};
+
+use checkpoint::manifest::PAGE_BYTES;
+
+const PRESENT_OR_SWAPPED: u64 = 0b11 << 62;
+const FILE_BACKED: u64 = 1 << 61;
+/// Entries read at once: 4 MiB of memory.
+const BATCH: usize = 1024;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Pagemap {
+    file: Option<File>,
+}
+
+impl Pagemap {
+    /// Opened once: after a change of user the process may not open it any more.
+    pub(crate) fn open() -> Self {
+        let file = File::open("/proc/self/pagemap");
+        if let Err(error) = &file {
+            tracing::warn!(%error, "no pagemap: every page of an agent is read at each checkpoint");
+        }
+        Self { file: file.ok() }
+    }
+
+    /// Indexes of the pages of `memory` that may differ from its image, ascending. All of them where the kernel does
+    /// not say.
+    pub(crate) fn written(&self, memory: &[u8]) -> Vec<u32> {
+        let pages = memory.len() / PAGE_BYTES;
+        let all = || (0..u32::try_from(pages).unwrap_or(u32::MAX)).collect();
+        let address = memory.as_ptr().addr();
+        // The kernel's pages may be larger than ours, or the memory may not begin at one.
+        let Some(file) = self.file.as_ref().filter(|_| address.is_multiple_of(PAGE_BYTES) && small_pages()) else {
+            return all();
+        };
+        let mut written = Vec::new();
+        let mut entries = [0_u8; BATCH * 8];
+        for first in (0..pages).step_by(BATCH) {
+            let count = BATCH.min(pages - first);
+            let entries = &mut entries[..count * 8];
+            let at = (address / PAGE_BYTES + first) as u64 * 8;
+            if file.read_exact_at(entries, at).is_err() {
+                return all();
+            }
+            for (n, entry) in entries.chunks_exact(8).enumerate() {
+                let entry = u64::from_le_bytes(entry.try_into().unwrap_or_default());
+                if entry & PRESENT_OR_SWAPPED != 0 && entry & FILE_BACKED == 0 {
+                    written.extend(u32::try_from(first + n));
+                }
+            }
+        }
+        written
+    }
+}
+
+fn small_pages() -> bool {
+    rustix::param::page_size() == PAGE_BYTES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_pages_that_were_written_are_named() {
+        let map = Pagemap::open();
+        let mut memory = vec![0_u8; 64 * PAGE_BYTES + 2 * PAGE_BYTES];
+        let skip = memory.as_ptr().align_offset(PAGE_BYTES);
+        let memory = &mut memory[skip..skip + 64 * PAGE_BYTES];
+        memory[5 * PAGE_BYTES] = 1;
+        memory[40 * PAGE_BYTES + 4095] = 1;
+        let written = map.written(memory);
+        assert!(written.contains(&5) && written.contains(&40), "{written:?}");
+        // Neighbours may share a fault with them; most were never touched.
+        assert!(written.len() < 32, "{written:?}");
+        assert!(written.is_sorted());
+    }
+}
