@@ -98,9 +98,13 @@ impl World {
 
     fn guest(&self, clock: Clock) -> Guest<'_> {
         let terminal = TerminalLog::new(Size::DEFAULT);
-        let shared = Shared::new(wire::AgentId::new(), 1, terminal, self.workspace.clone());
+        let shared = Shared::new(wire::AgentId::new(), 1, terminal, Some(self.workspace.clone()));
         let context = wasi::context(&shared, &BTreeMap::new(), clock);
-        let mut store = Store::new(&self.engine, AgentState::new(shared, Limiter::new(64 << 20), context));
+        let outbox = crate::outbox::Outbox::default();
+        let limiter = Limiter::new(64 << 20);
+        let workspace = self.workspace.clone();
+        let state = AgentState::new(shared, workspace, limiter, context, vec![], outbox);
+        let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.limiter);
         store.set_max_component_handles(1024);
         store.set_fuel(u64::MAX / 2).unwrap();
