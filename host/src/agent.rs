@@ -116,7 +116,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
-    pub(crate) fn new(id: AgentId, epoch: u64, terminal: TerminalLog, workspace: Option<Workspace>) -> Arc<Self> {
+    pub(crate) fn new(
+        id: AgentId,
+        epoch: u64,
+        terminal: TerminalLog,
+        workspace: Option<Workspace>,
+    ) -> Arc<Self> {
         let starting = Live { status: Status::Starting, reason: None, detail: None, moved: false };
         let size = terminal.size();
         Arc::new(Self {

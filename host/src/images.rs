@@ -272,13 +272,14 @@ impl Images {
             .instantiate_pre(&component)
             .and_then(AgentPre::new)
             .map_err(|source| ImageError::World { name: name.clone(), source })?;
-        let suspendable = layout.take().and_then(|layout| match self.suspendable(&component, &pre, &layout) {
-            Ok(suspendable) => Some(suspendable),
-            Err(why) => {
-                reason = Some(why);
-                None
-            }
-        });
+        let suspendable =
+            layout.take().and_then(|layout| match self.suspendable(&component, &pre, &layout) {
+                Ok(suspendable) => Some(suspendable),
+                Err(why) => {
+                    reason = Some(why);
+                    None
+                }
+            });
         let info = wire::image::Image {
             digest,
             name,

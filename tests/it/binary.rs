@@ -228,8 +228,18 @@ impl Fleet {
         let api = Self::api(home.path(), "127.0.0.1:0").await;
         let (url, data, credential) = (&api.client.url, at("host"), at("credential"));
         let store = format!("file://{}", at("api/depot"));
-        let args =
-            ["host", "--json", "--api", url, "--data", &data, "--credential-file", &credential, "--store", &store];
+        let args = [
+            "host",
+            "--json",
+            "--api",
+            url,
+            "--data",
+            &data,
+            "--credential-file",
+            &credential,
+            "--store",
+            &store,
+        ];
         let host = Server::start(command(home.path(), &args)).await;
         Self { home, api, host }
     }

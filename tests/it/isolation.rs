@@ -68,10 +68,3 @@ async fn assert_alive(cloud: &Cloud, agent: &Agent, terminal: &mut Terminal) {
     terminal.wait_line("alive").await;
     assert_eq!(cloud.agent(agent).await.status, Status::Running);
 }
-
-/// Waits for the end of an agent, and for its reason.
-async fn assert_failed(cloud: &Cloud, agent: &Agent, reason: StatusReason) {
-    let ended = cloud.wait_for(agent, |now| now.status.is_final()).await;
-    assert_eq!((ended.status, ended.status_reason), (Status::Failed, Some(reason)), "{ended:?}");
-    assert!(ended.status_detail.is_some_and(|detail| !detail.is_empty()));
-}

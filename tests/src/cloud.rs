@@ -30,7 +30,13 @@ pub struct Setup {
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { max_agents: 64, images: vec!["shell", "hello", "hostile"], direct: false, lease: PATIENCE, depot: None }
+        Self {
+            max_agents: 64,
+            images: vec!["shell", "hello", "hostile", "machine"],
+            direct: false,
+            lease: PATIENCE,
+            depot: None,
+        }
     }
 }
 
@@ -182,6 +188,19 @@ impl Cloud {
         }
         self.keys = None;
         self.api.take().unwrap().end().await;
+        Self::open(self.dir.clone(), self.setup.clone()).await
+    }
+
+    /// Ends as `kill -9` would, all of it at once, and starts again over the same data.
+    pub async fn crash(mut self) -> Self {
+        let more = self.more.drain(..).flatten();
+        let parts: Vec<_> = [self.host.take(), self.api.take()].into_iter().flatten().chain(more).collect();
+        self.keys = None;
+        for part in parts {
+            part.task.abort();
+            // What it held is gone when this returns.
+            let _ = part.task.await;
+        }
         Self::open(self.dir.clone(), self.setup.clone()).await
     }
 

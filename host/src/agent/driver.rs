@@ -216,7 +216,9 @@ impl Running {
     async fn ask(&mut self, ask: Ask) -> Result<(), Ending> {
         ask.begin();
         match ask.what {
-            What::Checkpoint { kind, note, then: Then::Run {} } => self.checkpoint_for(kind, note, ask.answer).await,
+            What::Checkpoint { kind, note, then: Then::Run {} } => {
+                self.checkpoint_for(kind, note, ask.answer).await
+            }
             What::Checkpoint { kind, note, then } => {
                 let ended = self.checkpoint_and(kind, note, then).await;
                 let told = match &ended {

@@ -111,7 +111,8 @@ impl Agents {
                 return Err(refused(RefusalCode::Cordoned, "the host takes no more agents"));
             }
             let present = entries.get(&start.agent);
-            if present.is_some_and(|other| other.parked.is_none() && !other.shared.live().borrow().is_over()) {
+            if present.is_some_and(|other| other.parked.is_none() && !other.shared.live().borrow().is_over())
+            {
                 return Err(refused(RefusalCode::StaleEpoch, "another start of the agent came first"));
             }
             let parked = present.and_then(|other| Some((other.shared.clone(), other.parked?)));

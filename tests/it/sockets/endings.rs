@@ -25,15 +25,20 @@ async fn a_deleted_agent_closes_its_sockets() {
 }
 
 #[tokio::test]
-async fn an_agent_that_traps_says_so_on_the_screen_and_to_its_sockets() {
+async fn an_agent_that_traps_says_so_on_the_screen_and_its_sockets_are_rewound() {
     let cloud = Cloud::start().await;
     let agent = hostile(&cloud, "trap").await;
     let mut terminal = cloud.terminal(&agent).await;
+    terminal.wait_line("ready").await;
+    let (before, _) = terminal.position;
     terminal.keys("x").await;
-    let exit = ServerControl::Exit { status: Status::Failed, reason: Some(StatusReason::GuestTrap) };
-    terminal.wait_control(|message| (*message == exit).then_some(())).await;
-    assert!(terminal.screen().contains("[agent ended: trapped"), "{}", terminal.screen());
-    assert_eq!(terminal.wait_close().await, close::TERMINATED);
+    let rewound = terminal.wait_control(|message| match message {
+        ServerControl::Rewound { generation, .. } => Some(*generation),
+        _ => None,
+    });
+    assert!(rewound.await > before);
+    terminal.wait("is set aside]").await;
+    assert_eq!(cloud.agent(&agent).await.status, Status::Running);
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use wire::{
     host::{Refusal, RefusalCode, ResumeCause, Start},
 };
 
-use super::{Cast, Running, STORE_FUEL, SLICE_FUEL, deliver, deliver::Delivered, refusal, rollback::Ran};
+use super::{Cast, Running, SLICE_FUEL, STORE_FUEL, deliver, deliver::Delivered, refusal, rollback::Ran};
 use crate::{
     agent::{
         Shared,
@@ -95,9 +95,8 @@ impl Running {
         let wall = (wall > 0).then(|| Duration::from_secs(wall.into()));
         let mut bucket = Bucket::new(cast.start.limits.fuel_per_second, begun);
         let restored = cast.restored.take();
-        let away = restored.as_ref().map_or(0, |restored| {
-            now_ms().saturating_sub(restored.checkpoint.taken_at_ms)
-        });
+        let away =
+            restored.as_ref().map_or(0, |restored| now_ms().saturating_sub(restored.checkpoint.taken_at_ms));
         let clock = restored.as_ref().map_or(0, |restored| {
             restored.checkpoint.monotonic_ns.saturating_add(away.saturating_mul(1_000_000))
         });
@@ -109,7 +108,8 @@ impl Running {
         }
         let workspace = shared.workspace().ok_or_else(|| refusal(RefusalCode::Internal, "no workspace"))?;
         let fresh =
-            fresh(&shared, workspace.clone(), &image, &cast.start, &cast.services, &mut bucket, clock).await?;
+            fresh(&shared, workspace.clone(), &image, &cast.start, &cast.services, &mut bucket, clock)
+                .await?;
         let now = Instant::now();
         let mut running = Self {
             used: shared.meters.fuel.load(Ordering::Relaxed),

@@ -186,3 +186,13 @@ pub(crate) async fn fetch() {
         Err(error) => agent::println!("accepted: {error}"),
     }
 }
+
+pub(crate) async fn send(to: &str) {
+    match agent::send(to, "text/plain", "add 7\n").await {
+        Ok(id) => agent::println!("sent {id}"),
+        Err(agent::Error::Refused(refusal)) => {
+            agent::println!("refused ({:?}): {}", refusal.code, refusal.reason);
+        }
+        Err(error) => agent::println!("not sent: {error}"),
+    }
+}

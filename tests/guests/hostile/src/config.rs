@@ -39,6 +39,8 @@ pub(crate) enum Attack {
     Census,
     /// Asks for an address it has no grant for.
     Fetch,
+    /// Sends a message to the agent that `to` names.
+    Send,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -46,10 +48,12 @@ pub(crate) struct Config {
     pub(crate) attack: Attack,
     /// Attack inside the start event, without waiting for input.
     pub(crate) at_start: bool,
+    /// Whom to send a message to.
+    pub(crate) to: String,
 }
 
 impl Config {
-    /// Looks for the two fields; no more of JSON is needed here.
+    /// Looks for the three fields; no more of JSON is needed here.
     pub(crate) fn parse(json: &str) -> Result<Self, String> {
         let json: String = json.split_whitespace().collect();
         let name = field(&json, "attack").unwrap_or_default();
@@ -73,11 +77,13 @@ impl Config {
             "burst" => Attack::Burst,
             "census" => Attack::Census,
             "fetch" => Attack::Fetch,
+            "send" => Attack::Send,
             _ => return Err(format!("no such attack: {name:?}")),
         };
         let at_start =
             field(&json, "at") == Some("start") || matches!(attack, Attack::StartLoop | Attack::StartTrap);
-        Ok(Self { attack, at_start })
+        let to = field(&json, "to").unwrap_or_default().to_owned();
+        Ok(Self { attack, at_start, to })
     }
 }
 
@@ -93,9 +99,9 @@ mod tests {
     #[test]
     fn attacks_by_name() {
         let config = Config::parse(r#"{ "attack": "log-flood" }"#).unwrap();
-        assert_eq!(config, Config { attack: Attack::LogFlood, at_start: false });
+        assert_eq!(config, Config { attack: Attack::LogFlood, at_start: false, to: String::new() });
         let config = Config::parse(r#"{"at":"start","attack":"memory"}"#).unwrap();
-        assert_eq!(config, Config { attack: Attack::Memory, at_start: true });
+        assert_eq!(config, Config { attack: Attack::Memory, at_start: true, to: String::new() });
         assert!(Config::parse(r#"{"attack":"start-trap"}"#).unwrap().at_start);
         assert!(Config::parse("null").is_err());
         assert!(Config::parse(r#"{"attack":"kindness"}"#).is_err());

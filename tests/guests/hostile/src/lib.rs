@@ -17,7 +17,7 @@ async fn hostile(start: agent::Start) -> Result<(), String> {
     if !config.at_start {
         agent::next_input().await;
     }
-    attack(config.attack).await;
+    attack(config.attack, &config.to).await;
     loop {
         agent::next_input().await;
         agent::println!("alive");
@@ -25,7 +25,7 @@ async fn hostile(start: agent::Start) -> Result<(), String> {
     }
 }
 
-async fn attack(attack: Attack) {
+async fn attack(attack: Attack, to: &str) {
     match attack {
         Attack::Loop | Attack::StartLoop => attacks::endless(),
         Attack::Spin => attacks::spin().await,
@@ -44,6 +44,7 @@ async fn attack(attack: Attack) {
         Attack::Burst => attacks::burst(),
         Attack::Census => attacks::census().await,
         Attack::Fetch => attacks::fetch().await,
+        Attack::Send => attacks::send(to).await,
     }
 }
 
