@@ -3,7 +3,7 @@
 use wire::terminal::{COLS, MAX_INPUT_SESSION_BYTES, ROWS};
 
 use crate::{
-    ChunkRef,
+    ChunkRef, Codec,
     codec::DecodeError,
     limits::{
         MAX_BLOB_BYTES, MAX_EVENTS, MAX_EVICTED, MAX_GLOBALS, MAX_HANDLES, MAX_HEADERS, MAX_LINE_BYTES,
@@ -14,7 +14,7 @@ use crate::{
         Checkpoint, Event, Fetch, Guest, Inputs, Operations, Outcome, PAGE_BYTES, SEGMENT_BYTES, Tail,
         Terminal, Work,
     },
-    pack::MAX_CHUNK_BYTES,
+    pack::{MAX_CHUNK_BYTES, MAX_PACK_BYTES},
 };
 
 mod guest;
@@ -33,6 +33,29 @@ fn at_most(length: usize, max: usize, what: &'static str) -> Check {
     if length <= max { Ok(()) } else { Err(DecodeError::TooLarge { what }) }
 }
 
+/// Whether a chunk may be where it says, and as long.
+pub(crate) fn chunk(chunk: &ChunkRef) -> Check {
+    let end = chunk.offset.checked_add(u64::from(chunk.stored));
+    ensure(end.is_some_and(|end| end <= MAX_PACK_BYTES as u64), "where a chunk lies")?;
+    at_most(chunk.length as usize, MAX_CHUNK_BYTES, "a chunk")?;
+    let fits = match chunk.codec {
+        Codec::Raw => chunk.stored == chunk.length,
+        Codec::Zstd => chunk.stored <= chunk.length,
+    };
+    ensure(fits, "a chunk's size")
+}
+
+/// [`chunk`] for all that `each` shows.
+fn chunks(each: impl FnOnce(&mut dyn FnMut(&ChunkRef))) -> Check {
+    let mut checked = Ok(());
+    each(&mut |found| {
+        if checked.is_ok() {
+            checked = chunk(found);
+        }
+    });
+    checked
+}
+
 impl Checkpoint {
     /// Whether a reader would believe it. A writer asks before it stores one: what no reader takes is no
     /// checkpoint.
@@ -40,6 +63,7 @@ impl Checkpoint {
     /// # Errors
     /// What is wrong with it.
     pub fn check(&self) -> Result<(), DecodeError> {
+        chunks(|see| self.each_chunk(&mut |chunk| see(chunk)))?;
         if let Some(guest) = &self.guest {
             guest.check()?;
         }

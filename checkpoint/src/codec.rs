@@ -10,6 +10,8 @@
 //! A change to any type below [`manifest`](crate::manifest) changes the body: it takes a new version, and a reader
 //! of both.
 
+use std::borrow::Cow;
+
 use serde::{Serialize, de::DeserializeOwned};
 use wire::{AgentId, Digest};
 
@@ -199,6 +201,11 @@ fn read<T: DeserializeOwned>(
     magic: [u8; 8],
     max: usize,
 ) -> Result<(Vec<ChunkRef>, T), DecodeError> {
+    parse(&body(bytes, magic, max)?)
+}
+
+/// The body of something with this magic.
+fn body(bytes: &[u8], magic: [u8; 8], max: usize) -> Result<Cow<'_, [u8]>, DecodeError> {
     let begin = &bytes[..bytes.len().min(magic.len())];
     if begin != &magic[..begin.len()] {
         return Err(DecodeError::Magic);
@@ -214,12 +221,22 @@ fn read<T: DeserializeOwned>(
         return Err(DecodeError::TooLarge { what: "the body" });
     }
     match storage {
-        AS_IT_IS if stored.len() == length => parse(stored),
+        AS_IT_IS if stored.len() == length => Ok(stored.into()),
         AS_IT_IS if stored.len() < length => Err(DecodeError::Truncated),
         AS_IT_IS => Err(BODY),
-        ZSTD => parse(&frame::Unpacker::default().unpack(stored, length).ok_or(BODY)?),
+        ZSTD => frame::Unpacker::default().unpack(stored, length).map(Cow::Owned).ok_or(BODY),
         _ => Err(DecodeError::Inconsistent { what: "how the body is stored" }),
     }
+}
+
+/// See [`fuzz::plain`](crate::fuzz::plain).
+pub(crate) fn plain(bytes: &[u8], max: usize) -> Option<Vec<u8>> {
+    let (magic, _) = bytes.split_first_chunk::<8>()?;
+    let body = body(bytes, *magic, max).ok()?;
+    let mut plain = bytes[..HEADER_BYTES].to_vec();
+    plain[10] = AS_IT_IS;
+    plain.extend_from_slice(&body);
+    Some(plain)
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<(Vec<ChunkRef>, T), DecodeError> {

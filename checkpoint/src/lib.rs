@@ -16,8 +16,13 @@ pub mod manifest;
 pub mod map;
 pub mod pack;
 
+#[doc(hidden)]
+pub mod fuzz;
+
 mod check;
 mod frame;
+#[cfg(test)]
+mod tests;
 
 pub use chunk::{ChunkError, ChunkRef, Codec, Hash, Piece, hash, unpack};
 pub use codec::{DecodeError, Expect};

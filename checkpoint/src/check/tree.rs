@@ -17,6 +17,7 @@ impl Tree {
     /// What is wrong with it.
     pub fn check(&self) -> Result<(), DecodeError> {
         at_most(self.entries.len(), MAX_ENTRIES, "entries of the tree")?;
+        super::chunks(|see| self.each_chunk(&mut |chunk| see(chunk)))?;
         let mut directories = HashSet::new();
         let mut before = "";
         for entry in &self.entries {

@@ -7,9 +7,8 @@ use wire::PackId;
 
 use super::DecodeError;
 use crate::{
-    ChunkRef, Codec, Hash,
+    ChunkRef, Codec, Hash, check,
     limits::{self, MAX_PACKS},
-    pack::{MAX_CHUNK_BYTES, MAX_PACK_BYTES},
 };
 
 /// A chunk's place in a value: the next one of the table. One byte, so that no list of them is longer than what it
@@ -114,18 +113,11 @@ impl Stored<'_> {
             let &Place { pack, gap, stored, length, codec } = place;
             let (end, id) = ends.get_mut(pack as usize).zip(self.packs.get(pack as usize)).ok_or(PLACE)?;
             let offset = end.wrapping_add(gap.cast_unsigned());
-            *end = offset
-                .checked_add(u64::from(stored))
-                .filter(|end| *end <= MAX_PACK_BYTES as u64)
-                .ok_or(PLACE)?;
-            if length as usize > MAX_CHUNK_BYTES
-                || stored > length
-                || (codec == Codec::Raw && stored != length)
-            {
-                return Err(DecodeError::Inconsistent { what: "a chunk's size" });
-            }
+            *end = offset.wrapping_add(u64::from(stored));
             let pack = PackId::from_u128(u128::from_be_bytes(*id));
-            chunks.push(ChunkRef { hash: *hash, pack, offset, stored, length, codec });
+            let chunk = ChunkRef { hash: *hash, pack, offset, stored, length, codec };
+            check::chunk(&chunk)?;
+            chunks.push(chunk);
         }
         Ok(chunks)
     }

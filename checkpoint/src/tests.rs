@@ -1,0 +1,5 @@
+mod arbitrary;
+mod damage;
+mod golden;
+mod packs;
+mod roundtrip;
