@@ -67,7 +67,7 @@ pub struct Counts {
     pub puts: u64,
     /// Requests that read from one object.
     pub gets: u64,
-    /// Objects deleted.
+    /// Deletions; a store may not tell whether there was something.
     pub deletes: u64,
     /// Bytes written.
     pub bytes_out: u64,
