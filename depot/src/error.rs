@@ -68,7 +68,7 @@ pub enum OpenError {
         why: String,
     },
     /// This build has no S3.
-    #[error("{url:?}: this build cannot use S3; build it with the feature `aws`")]
+    #[error("{url:?}: this build cannot use S3; build claw with `--features s3`")]
     NotBuilt {
         /// The address.
         url: String,

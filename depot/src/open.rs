@@ -42,7 +42,13 @@ pub(crate) fn parse(url: &str) -> Result<Address, OpenError> {
             for pair in query.split('&').filter(|pair| !pair.is_empty()) {
                 match pair.split_once('=') {
                     Some(("region", value)) => address.region = Some(text(value)?),
-                    Some(("endpoint", value)) => address.endpoint = Some(text(value)?),
+                    Some(("endpoint", value)) => {
+                        let endpoint = text(value)?;
+                        if !endpoint.starts_with("https://") && !endpoint.starts_with("http://") {
+                            return Err(bad("the endpoint begins with neither https:// nor http://"));
+                        }
+                        address.endpoint = Some(endpoint);
+                    }
                     _ => return Err(bad("after the question mark there may be region= and endpoint=")),
                 }
             }
@@ -72,7 +78,16 @@ mod tests {
             parse("s3://b/p/q/?region=eu-1&endpoint=http://127.0.0.1:9000").unwrap(),
             s3("b", "p/q", Some("eu-1"), Some("http://127.0.0.1:9000"))
         );
-        for bad in ["", "/dir", "file://dir", "s3://", "s3:///p", "s3://b?secret=x", "gs://b", "s3://b?%ff"] {
+        for bad in [
+            "",
+            "/dir",
+            "file://dir",
+            "s3://",
+            "s3:///p",
+            "s3://b?secret=x",
+            "gs://b",
+            "s3://b?endpoint=host",
+        ] {
             assert!(matches!(parse(bad), Err(OpenError::Url { .. })), "{bad}");
         }
     }

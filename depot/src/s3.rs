@@ -31,12 +31,16 @@ const CONNECT: Duration = Duration::from_secs(5);
 const IDLE: Duration = Duration::from_secs(15);
 
 pub(crate) fn open(address: &S3Address) -> Result<Arc<dyn ObjectStore>, OpenError> {
+    with(AmazonS3Builder::from_env(), address)
+}
+
+fn with(builder: AmazonS3Builder, address: &S3Address) -> Result<Arc<dyn ObjectStore>, OpenError> {
     // Tries are counted and waited between in one place, and it is not this one.
     let once = RetryConfig { max_retries: 0, ..RetryConfig::default() };
-    let mut builder = AmazonS3Builder::from_env()
-        .with_bucket_name(&address.bucket)
-        .with_retry(once)
-        .with_http_connector(Connector);
+    let mut builder =
+        builder.with_bucket_name(&address.bucket).with_retry(once).with_http_connector(Connector);
+    // One object is deleted at a time, and not every store has the request for many.
+    builder = builder.with_disable_bulk_delete(true);
     if let Some(region) = &address.region {
         builder = builder.with_region(region);
     }
@@ -94,3 +98,6 @@ impl HttpService for Http {
         Ok(HttpResponse::from_parts(parts, HttpResponseBody::new(body)))
     }
 }
+
+#[cfg(test)]
+mod tests;
