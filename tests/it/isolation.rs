@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use cloud_tests::{Cloud, Terminal};
 use serde_json::{Value, json};
-use wire::agent::{Agent, Status, StatusReason};
+use wire::agent::{Agent, Status};
 
 mod endings;
 mod limits;

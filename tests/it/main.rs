@@ -4,6 +4,9 @@
 mod binary;
 mod browser;
 mod cli;
+mod crash;
+mod damage;
+mod differential;
 mod durability;
 mod faults;
 mod first_light;

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use wire::{AgentId, host::Reply};
+use wire::{AgentId, agent::Status, host::Reply};
 
 use super::Agents;
 use crate::agent::Shared;
@@ -17,6 +17,11 @@ impl Agents {
             Err(reply) => reply,
             Ok(placed) if placed.parked.is_some() => Reply::Gone {},
             Ok(placed) => {
+                let status = placed.shared.live().borrow().status;
+                if matches!(status, Status::Starting | Status::Resuming) {
+                    // It reads its inbox once it knows where to go on in it.
+                    return Reply::Done {};
+                }
                 self.pull(&placed.shared, placed.shared.timeline());
                 Reply::Done {}
             }

@@ -129,10 +129,6 @@ impl Agents {
         if start.restart && start.resume.is_none() {
             shared.output(RESTARTED);
         }
-        if start.restart || start.resume.is_some() {
-            // What came while it was on no host.
-            self.pull(&shared, start.timeline);
-        }
         shared.set_timeline(start.timeline);
         self.run(Parts { start, shared, image, stopping, slot, restored, asked }, started);
         Ok(Begun::Now(origin))
@@ -226,7 +222,7 @@ impl Agents {
     fn run(self: &Arc<Self>, parts: Parts, started: oneshot::Sender<Result<(), Refusal>>) {
         let Parts { start, shared, image, stopping, slot, restored, asked } = parts;
         let (agents, fresh) = (self.clone(), start.resume.is_none() && !start.restart);
-        let on_drain = start.on_drain;
+        let (on_drain, timeline) = (start.on_drain, start.timeline);
         let (answer, answered) = oneshot::channel();
         let services = self.means.services.clone();
         let digest = image.info().digest.clone();
@@ -254,6 +250,9 @@ impl Agents {
                 return;
             }
             let _ = started.send(Ok(()));
+            // What came while it was on no host or was starting. Not before: where to go on in the inbox is in the
+            // checkpoint.
+            agents.pull(&shared, timeline);
             let ending = task.await.unwrap_or_else(|_| {
                 Some(Ending::GivenUp("the host panicked while it ran the agent".to_owned()))
             });
