@@ -109,6 +109,20 @@ pub(crate) enum Verb {
     Attach(Attach),
     /// Show an agent's log
     Logs(Logs),
+    /// Suspend an agent: a checkpoint and no memory, until something wakes it
+    Suspend(OneAgent),
+    /// Bring a suspended agent back
+    Resume(OneAgent),
+    /// Take a checkpoint that is kept until it is deleted
+    Checkpoint(CheckpointNow),
+    /// List an agent's checkpoints
+    Checkpoints(Checkpoints),
+    /// Take an agent back to one of its checkpoints
+    Restore(Restore),
+    /// Make running copies of an agent
+    Fork(Fork),
+    /// Send an agent a message
+    Send(Send),
     /// End agents and remove their files
     #[command(visible_alias = "delete")]
     Rm(Rm),
@@ -341,6 +355,67 @@ pub(crate) struct Logs {
     /// Only entries after this number
     #[arg(long, value_name = "SEQ")]
     pub(crate) after: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OneAgent {
+    /// Id or name of an agent
+    pub(crate) agent: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckpointNow {
+    /// Id or name of an agent
+    pub(crate) agent: String,
+    /// What it is for
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) note: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Checkpoints {
+    /// Id or name of an agent
+    pub(crate) agent: String,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) limit: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Restore {
+    /// Id or name of an agent
+    pub(crate) agent: String,
+    /// One of its checkpoints
+    pub(crate) checkpoint: wire::CheckpointId,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Fork {
+    /// Id or name of an agent
+    pub(crate) agent: String,
+    /// How many copies, 1 to 100
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) count: u32,
+    /// From where: now, latest, or a checkpoint's id
+    #[arg(long, value_name = "FROM", default_value = "now")]
+    pub(crate) from: String,
+    /// Their name [default: made up]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Send {
+    /// Id or name of an agent
+    pub(crate) agent: String,
+    /// The message; - reads it from standard input
+    pub(crate) message: String,
+    /// What it is
+    #[arg(long, value_name = "TYPE", default_value = "text/plain")]
+    pub(crate) content_type: String,
+    /// Sent again with the same key it is one message
+    #[arg(long, value_name = "KEY")]
+    pub(crate) idempotency_key: Option<String>,
 }
 
 #[derive(Debug, Args)]

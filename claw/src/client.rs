@@ -78,7 +78,7 @@ impl Client {
         }
     }
 
-    async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Failure> {
+    pub(crate) async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Failure> {
         let answer = self.send(request.timeout(ANSWER)).await?;
         let (url, status) = (answer.url().to_string(), answer.status().as_u16());
         answer.json().await.map_err(|error| {
