@@ -1,4 +1,4 @@
-//! `cargo xtask bench spawn|echo|density|all [-- --json FILE]`: what SPECIFICATION.md promises,
+//! `cargo xtask bench spawn|echo|density|life|all [-- --json FILE]`: what SPECIFICATION.md promises,
 //! measured on a whole cloud in this one process. Clients run in it too, so their cost is in the figures.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints, and fails loudly")]
 
@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 mod density;
 mod echo;
+mod life;
 mod machine;
 mod spawn;
 mod stats;
@@ -18,18 +19,19 @@ async fn main() -> anyhow::Result<()> {
     let machine = machine::describe();
     println!("{}", machine::line(&machine));
     let mut results = serde_json::Map::new();
-    for (known, run) in [("spawn", 0), ("echo", 1), ("density", 2)] {
+    for (known, run) in [("spawn", 0), ("echo", 1), ("density", 2), ("life", 3)] {
         if name != known && name != "all" {
             continue;
         }
         let result: Value = match run {
             0 => spawn::run().await,
             1 => echo::run().await,
-            _ => density::run().await,
+            2 => density::run().await,
+            _ => life::run().await,
         };
         results.insert(known.to_owned(), result);
     }
-    anyhow::ensure!(!results.is_empty(), "no benchmark {name:?}: spawn, echo, density or all");
+    anyhow::ensure!(!results.is_empty(), "no benchmark {name:?}: spawn, echo, density, life or all");
     if let Some(file) = file {
         let text = serde_json::to_string_pretty(&json!({ "machine": machine, "results": results }))?;
         std::fs::write(file, text + "\n")?;
