@@ -5,7 +5,9 @@
 use serde_json::{Value, json};
 
 mod density;
+mod durability;
 mod echo;
+mod fork;
 mod life;
 mod machine;
 mod spawn;
@@ -19,19 +21,25 @@ async fn main() -> anyhow::Result<()> {
     let machine = machine::describe();
     println!("{}", machine::line(&machine));
     let mut results = serde_json::Map::new();
-    for (known, run) in [("spawn", 0), ("echo", 1), ("density", 2), ("life", 3)] {
+    let all = ["spawn", "echo", "density", "life", "suspend", "checkpoint", "fork", "parked", "drain"];
+    for known in all {
         if name != known && name != "all" {
             continue;
         }
-        let result: Value = match run {
-            0 => spawn::run().await,
-            1 => echo::run().await,
-            2 => density::run().await,
-            _ => life::run().await,
+        let result: Value = match known {
+            "spawn" => spawn::run().await,
+            "echo" => echo::run().await,
+            "density" => density::run().await,
+            "life" => life::run().await,
+            "suspend" => durability::suspend().await,
+            "checkpoint" => durability::checkpoint().await,
+            "fork" => fork::run().await,
+            "parked" => durability::parked().await,
+            _ => durability::drain().await,
         };
         results.insert(known.to_owned(), result);
     }
-    anyhow::ensure!(!results.is_empty(), "no benchmark {name:?}: spawn, echo, density, life or all");
+    anyhow::ensure!(!results.is_empty(), "no benchmark {name:?}: {} or all", all.join(", "));
     if let Some(file) = file {
         let text = serde_json::to_string_pretty(&json!({ "machine": machine, "results": results }))?;
         std::fs::write(file, text + "\n")?;
