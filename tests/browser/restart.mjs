@@ -40,10 +40,13 @@ await run("restart", { pictures }, async (rig) => {
   console.log("back");
 
   await hear("killed");
-  // It ran when its host was killed: it is said to have ended, and its last screen is still there to read.
-  await page.getByText("The agent has ended.").waitFor({ timeout: 40_000 });
-  await shows(page, "the last screen", (lines) => lines.includes("You said: after"));
-  await rig.picture(page, "3-lost");
+  // Its host was killed: it is back from its last checkpoint, and takes what is typed.
+  await page.locator("[data-phase=attached]").waitFor({ timeout: 40_000 });
+  await shows(page, "the screen of its last checkpoint", (lines) => lines.includes("You said: before"));
+  await page.keyboard.type("again");
+  await page.keyboard.press("Enter");
+  await shows(page, "an answer after the kill", (lines) => lines.some((line) => line.startsWith("You said:") && line.endsWith("again")));
+  await rig.picture(page, "3-killed");
   // Chromium reports each try that found nobody.
   rig.forgive(/ERR_CONNECTION|ERR_EMPTY_RESPONSE|WebSocket|status of (401|409|410|503)/);
 });
