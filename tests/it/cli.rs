@@ -211,7 +211,7 @@ async fn a_terminal_is_attached_detached_and_sane_again() {
     pty.keys.write_all(b"\x10\x11").await.unwrap();
     pty.shown.wait("detached").await;
     pty.shown.wait("code=0").await;
-    pty.shown.wait("iutf8").await;
+    pty.shown.wait("end of modes").await;
     let after = pty.shown.text.split("code=0").last().unwrap();
     for mode in ["icanon", "echo", "isig", "opost", "icrnl"] {
         let on = after.split([' ', ';', '\r', '\n']).any(|word| word == mode);
@@ -230,7 +230,7 @@ struct Pty {
 
 impl Pty {
     fn open(user: &User, agent: &str) -> Self {
-        let line = format!("{} attach {agent}; echo code=$?; stty -a; stty size", program().display());
+        let line = format!("{} attach {agent}; echo code=$?; stty -a; echo end of modes", program().display());
         let mut script = Command::new("script");
         script.args(["-qec", &line, "/dev/null"]).env("SHELL", "/bin/sh").env("TERM", "xterm");
         script.env("HOME", user.home()).current_dir(user.home());
