@@ -386,9 +386,4 @@ impl Pulls {
         *reading = std::mem::take(again);
         !*reading
     }
-
-    /// The reader goes, whatever is left.
-    pub(crate) fn stop(&self) {
-        *lock(&self.0) = (false, false);
-    }
 }

@@ -55,7 +55,7 @@ pub(crate) enum Item {
 }
 
 /// Everything that waits, as a checkpoint holds it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Captured {
     /// In their order, without `resume` and `stop`.
     pub(crate) events: Vec<manifest::Event>,
@@ -73,6 +73,8 @@ struct Queue {
     /// Turns that wait: one answers any number of `again`.
     turns: usize,
     inbox: u64,
+    /// The agent is suspended: until its checkpoint is loaded, where to go on in the inbox is not known.
+    resting: bool,
     /// So many from the front are in the last capture; nothing is joined to them.
     captured: usize,
     closed: bool,
@@ -215,7 +217,7 @@ impl Mailbox {
     /// was room. One that was taken before is taken and not delivered again. Entries come in their order.
     pub(crate) fn message(&self, delivery: &Delivery, timeline: u64) -> bool {
         let mut queue = self.queue();
-        if queue.closed {
+        if queue.closed || queue.resting {
             return false;
         }
         if delivery.seq <= queue.inbox {
@@ -284,7 +286,10 @@ impl Mailbox {
 
     /// Puts what a checkpoint holds before what waits, and goes on in the inbox behind `captured.inbox`.
     pub(crate) fn load(&self, captured: Captured) {
-        self.queue().inbox = captured.inbox;
+        {
+            let mut queue = self.queue();
+            (queue.inbox, queue.resting) = (captured.inbox, false);
+        }
         self.requeue(captured.events.into_iter().map(convert::item).collect());
     }
 

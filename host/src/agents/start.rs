@@ -222,7 +222,7 @@ impl Agents {
     fn run(self: &Arc<Self>, parts: Parts, started: oneshot::Sender<Result<(), Refusal>>) {
         let Parts { start, shared, image, stopping, slot, restored, asked } = parts;
         let (agents, fresh) = (self.clone(), start.resume.is_none() && !start.restart);
-        let (on_drain, timeline) = (start.on_drain, start.timeline);
+        let on_drain = start.on_drain;
         let (answer, answered) = oneshot::channel();
         let services = self.means.services.clone();
         let digest = image.info().digest.clone();
@@ -252,7 +252,7 @@ impl Agents {
             let _ = started.send(Ok(()));
             // What came while it was on no host or was starting. Not before: where to go on in the inbox is in the
             // checkpoint.
-            agents.pull(&shared, timeline);
+            agents.pull(&shared);
             let ending = task.await.unwrap_or_else(|_| {
                 Some(Ending::GivenUp("the host panicked while it ran the agent".to_owned()))
             });

@@ -136,6 +136,7 @@ impl Running {
             rollbacks: 0,
         };
         let Some(Restored { mut checkpoint, files, .. }) = restored else {
+            running.shared.mailbox.load(Captured::default());
             running.start_event().await?;
             return Ok(running);
         };

@@ -7,6 +7,7 @@ impl Mailbox {
     /// since, input waits here for the agent; everything else comes again.
     pub(crate) fn rest(&self) {
         let mut queue = self.queue();
+        queue.resting = true;
         let captured = queue.captured.min(queue.items.len());
         let waiting: Vec<Item> = queue.items.drain(..).skip(captured).collect();
         queue.clear_counts();
@@ -36,6 +37,7 @@ impl Mailbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::agent::mailbox::Captured;
     use crate::bindings::agent::openclaw::agent::types as wit;
 
     fn slept(op: u64) -> wit::Completion {
@@ -64,6 +66,24 @@ mod tests {
         mailbox.input("a", 3, b"two");
         mailbox.rest();
         assert!(matches!(mailbox.next().await, Some(Item::Input { bytes, .. }) if bytes == b"two"));
+    }
+
+    #[test]
+    fn an_agent_that_rests_takes_no_mail_until_it_is_loaded() {
+        let mailbox = Mailbox::default();
+        mailbox.rest();
+        let message = wire::message::Message {
+            id: wire::MessageId::new(),
+            sender: wire::message::Sender::Api {},
+            content_type: String::new(),
+            body: Vec::new(),
+            sent_at: jiff::Timestamp::UNIX_EPOCH,
+        };
+        let delivery = wire::message::Delivery { seq: 5, what: wire::message::Delivered::Message { message } };
+        assert!(!mailbox.message(&delivery, 0));
+        mailbox.load(Captured { events: Vec::new(), inbox: 5 });
+        // It was in the checkpoint: taken, and not delivered again.
+        assert!(mailbox.message(&delivery, 0) && mailbox.is_idle());
     }
 
     #[test]
