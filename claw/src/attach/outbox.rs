@@ -76,8 +76,10 @@ impl Outbox {
 
     /// The cloud says how far it is.
     pub(super) fn acknowledged(&mut self, applied: u64, durable: u64) {
-        self.applied = self.applied.max(applied.min(self.next));
-        self.forget_below(durable.min(self.next));
+        self.applied = self.applied.max(applied.min(self.end()));
+        // It may have more than was sent here: what an earlier connection sent and it took only now.
+        self.forget_below(durable.min(self.end()));
+        self.next = self.next.max(self.base);
     }
 
     fn forget_below(&mut self, sequence: u64) {
@@ -195,15 +197,26 @@ mod tests {
         let mut outbox = Outbox::default();
         outbox.attached(0);
         outbox.push(b"abcdef");
-        outbox.acknowledged(6, 6);
-        assert_eq!(outbox.kept, b"abcdef", "what was not sent here cannot be known there");
-        assert!(!outbox.is_applied());
         assert_eq!(frames(&mut outbox).len(), 1);
         outbox.acknowledged(6, 4);
         outbox.acknowledged(6, 2);
         assert_eq!(outbox.kept, b"ef");
         outbox.attached(4);
         assert_eq!(frames(&mut outbox), [(4, "ef".to_owned())]);
+        outbox.acknowledged(99, 99);
+        assert_eq!((outbox.base, outbox.kept.len()), (6, 0), "never more than was typed");
+    }
+
+    #[test]
+    fn what_an_earlier_connection_sent_may_arrive_after_the_next_one_began() {
+        let mut outbox = Outbox::default();
+        outbox.attached(0);
+        outbox.push(b"abcdef");
+        assert_eq!(frames(&mut outbox).len(), 1);
+        outbox.attached(0);
+        outbox.acknowledged(6, 4);
+        assert!(outbox.is_applied());
+        assert_eq!(frames(&mut outbox), [(4, "ef".to_owned())], "what is durable is not sent again");
     }
 
     #[test]

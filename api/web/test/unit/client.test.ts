@@ -4,10 +4,23 @@ import { test } from "node:test";
 import { ACK_BYTES, ConnectError, DEAD_MS, FLAG_MORE, KIND_DATA, KIND_SNAPSHOT, MAX_PAYLOAD, MAX_PENDING, RESIZE_MS } from "../../src/protocol.ts";
 import { bytes, Rig, settle } from "./harness.ts";
 
+/** Attached, with the first screen shown and acknowledged: what a test counts begins after that. */
 async function attached(): Promise<Rig> {
   const rig = new Rig();
-  (await rig.start()).open();
+  const socket = await rig.start();
+  socket.open();
+  assert.deepEqual([rig.resets, socket.of("ack").length], [1, 1]);
+  rig.resets = 0;
+  socket.controls.splice(0, socket.controls.length, ...socket.controls.filter((each) => each.type !== "ack"));
   return rig;
+}
+
+/** Loses the socket and greets the next one, which is asked for the answer: from where. */
+async function again(rig: Rig) {
+  rig.socket.close(1006);
+  await rig.clock.pass(10_000);
+  rig.socket.hello();
+  return rig.socket.of("attach").at(-1)?.from;
 }
 
 test("the first attach asks for the screen and names the input session", async () => {
@@ -121,7 +134,7 @@ test("input is numbered, split, and sent again from where the server is", async 
   rig.socket.say({ type: "input_ack", applied: 3, durable: 2 });
   rig.socket.close(1006);
   assert.ok(rig.client.type(bytes("while away")));
-  assert.equal(rig.view?.held, 2 + MAX_PAYLOAD + 10);
+  assert.equal(rig.view?.held, 1 + MAX_PAYLOAD + 10, "what the agent has handled does not wait");
   await rig.clock.pass(300);
   rig.socket.open({ input_seq: 3 });
   assert.equal(rig.socket.typed(3), `${"y".repeat(MAX_PAYLOAD + 1)}while away`);
@@ -156,6 +169,95 @@ test("an expired session is replaced by a fresh one", async () => {
   rig.socket.say({ type: "attached", stream: 0, generation: 1, offset: 0, input_seq: 0 });
   assert.equal(rig.socket.typed(0), "abc");
   assert.equal(rig.problems.length, 0);
+});
+
+test("what was handled is kept until it is durable, and typed again to an agent that lost it", async () => {
+  const rig = await attached();
+  rig.client.type(bytes("make;test"));
+  rig.socket.say({ type: "input_ack", applied: 9, durable: 5 });
+  rig.socket.close(1006);
+  assert.equal(rig.view?.held, 0);
+  await rig.clock.pass(300);
+  // The host was lost; the checkpoint the agent is back from has the first five bytes.
+  rig.socket.open({ generation: 2, input_seq: 5 });
+  assert.equal(rig.socket.typed(5), "test");
+  rig.socket.say({ type: "input_ack", applied: 9, durable: 9 });
+  rig.socket.close(1006);
+  await rig.clock.pass(300);
+  rig.socket.open({ generation: 2, input_seq: 9 });
+  assert.equal(rig.socket.inputs.length, 0);
+});
+
+test("a planned move repeats no input though none of it is durable yet", async () => {
+  const rig = await attached();
+  rig.client.type(bytes("abc"));
+  rig.socket.say({ type: "input_ack", applied: 2, durable: 0 });
+  rig.socket.say({ type: "moved", epoch: 2, retry_after_ms: 100 });
+  rig.client.type(bytes("d"));
+  rig.socket.close(4503);
+  rig.client.type(bytes("e"));
+  await rig.clock.pass(300);
+  rig.socket.open({ input_seq: 3 });
+  assert.equal(rig.socket.typed(3), "de");
+});
+
+test("a forgotten session is not told again what the agent handled", async () => {
+  const rig = await attached();
+  rig.client.type(bytes("rm x;ls"));
+  rig.socket.say({ type: "input_ack", applied: 5, durable: 0 });
+  rig.socket.say({ type: "problem", problem: { title: "", status: 409, code: "input_session_expired", retryable: false, request_id: "r" } });
+  rig.socket.inputs.length = 0;
+  rig.socket.say({ type: "attached", stream: 0, generation: 1, offset: 0, input_seq: 0 });
+  assert.equal(rig.socket.typed(0), "ls");
+});
+
+test("a socket lost within a rollback asks for the screen until one is whole", async () => {
+  const rig = await attached();
+  rig.socket.send(KIND_DATA, 0, "lost work");
+  rig.socket.say({ type: "rewound", stream: 0, generation: 2, offset: 4 });
+  assert.equal(await again(rig), "snapshot", "the old screen is none of the new generation");
+  rig.socket.say({ type: "attached", stream: 0, generation: 2, offset: 4, input_seq: 0 });
+  assert.equal(await again(rig), "snapshot", "attached is not shown");
+  rig.socket.say({ type: "attached", stream: 0, generation: 2, offset: 4, input_seq: 0 });
+  rig.socket.send(KIND_SNAPSHOT, 4, "lo", { flags: FLAG_MORE });
+  assert.equal(await again(rig), "snapshot", "half a screen is none");
+  rig.socket.say({ type: "attached", stream: 0, generation: 2, offset: 4, input_seq: 0 });
+  rig.socket.send(KIND_SNAPSHOT, 4, "lo", { flags: FLAG_MORE });
+  rig.socket.send(KIND_SNAPSHOT, 4, "st");
+  rig.socket.send(KIND_DATA, 4, " not");
+  assert.equal(rig.shown, "lost not");
+  assert.deepEqual(await again(rig), { generation: 2, offset: 8 });
+});
+
+test("a screen that was cut short is not gone on with", async () => {
+  const lagging = await attached();
+  lagging.socket.send(KIND_SNAPSHOT, 900, "half", { flags: FLAG_MORE });
+  assert.equal(await again(lagging), "snapshot");
+
+  const gap = await attached();
+  gap.socket.say({ type: "gap", stream: 0, from: 0, to: 10 });
+  assert.equal(await again(gap), "snapshot");
+
+  const elsewhere = await attached();
+  elsewhere.socket.send(KIND_DATA, 0, "ahead");
+  assert.deepEqual(await again(elsewhere), { generation: 1, offset: 5 });
+  elsewhere.socket.say({ type: "attached", stream: 0, generation: 1, offset: 2, input_seq: 0 });
+  assert.equal(await again(elsewhere), "snapshot", "a server that is behind answers with its own place");
+
+  const first = new Rig();
+  (await first.start()).hello();
+  first.socket.say({ type: "attached", stream: 0, generation: 1, offset: 0, input_seq: 0 });
+  assert.equal(await again(first), "snapshot");
+});
+
+test("a log goes on after a gap without a snapshot, which it has none of", async () => {
+  const rig = await attached();
+  rig.client.openLog();
+  rig.socket.say({ type: "attached", stream: 1, generation: 1, offset: 7, input_seq: 0 });
+  rig.socket.say({ type: "gap", stream: 1, from: 7, to: 90 });
+  rig.socket.send(KIND_DATA, 90, "{}\n", { stream: 1 });
+  await again(rig);
+  assert.deepEqual(rig.socket.of("attach").at(-1)?.from, { generation: 1, offset: 93 });
 });
 
 test("typing beyond the bound is refused whole and said", async () => {

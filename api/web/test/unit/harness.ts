@@ -1,7 +1,7 @@
 /** A scripted server and a clock that moves only when told, around a {@link TerminalClient}. */
 
 import {
-  ConnectError, decode, encode, TerminalClient,
+  ConnectError, decode, encode, KIND_SNAPSHOT, TerminalClient,
   type ClientControl, type Environment, type Frame, type LinkEvents, type Notice, type Screen, type ServerControl, type View,
 } from "../../src/protocol.ts";
 import type { Problem } from "../../src/wire.ts";
@@ -80,10 +80,11 @@ export class Socket {
     });
   }
 
-  /** Greets and answers the attach. */
+  /** Greets and answers the attach; where a snapshot was asked for, with one, of an empty screen. */
   open({ generation = 1, offset = 0, input_seq = 0 } = {}): void {
     this.hello();
     this.say({ type: "attached", stream: 0, generation, offset, input_seq });
+    if (this.of("attach").at(-1)?.from === "snapshot") this.send(KIND_SNAPSHOT, offset, "");
   }
 
   of<T extends ClientControl["type"]>(type: T): (ClientControl & { type: T })[] {
