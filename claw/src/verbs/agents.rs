@@ -87,7 +87,7 @@ fn rows(agent: &Agent) -> Vec<[String; 2]> {
         ["id".to_owned(), agent.id.to_string()],
         ["name".to_owned(), agent.name.clone()],
         ["image".to_owned(), format!("{} ({})", agent.image, agent.image_digest)],
-        ["status".to_owned(), status(&agent)],
+        ["status".to_owned(), status(agent)],
         ["host".to_owned(), text(agent.host.map(|host| host.to_string()))],
         ["epoch".to_owned(), agent.epoch.to_string()],
         ["suspendable".to_owned(), suspendable.to_owned()],
