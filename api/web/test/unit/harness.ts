@@ -1,5 +1,7 @@
 /** A scripted server and a clock that moves only when told, around a {@link TerminalClient}. */
 
+import assert from "node:assert/strict";
+
 import {
   ConnectError, decode, encode, KIND_SNAPSHOT, TerminalClient,
   type ClientControl, type Environment, type Frame, type LinkEvents, type Notice, type Screen, type ServerControl, type View,
@@ -193,4 +195,23 @@ export class Rig implements Environment, Screen {
   changed(view: View): void {
     this.view = { ...view };
   }
+}
+
+/** Attached, with the first screen shown and acknowledged: what a test counts begins after that. */
+export async function attached(): Promise<Rig> {
+  const rig = new Rig();
+  const socket = await rig.start();
+  socket.open();
+  assert.deepEqual([rig.resets, socket.of("ack").length], [1, 1]);
+  rig.resets = 0;
+  socket.controls.splice(0, socket.controls.length, ...socket.controls.filter((each) => each.type !== "ack"));
+  return rig;
+}
+
+/** Loses the socket and greets the next one, which is asked for the answer: from where. */
+export async function again(rig: Rig) {
+  rig.socket.close(1006);
+  await rig.clock.pass(10_000);
+  rig.socket.hello();
+  return rig.socket.of("attach").at(-1)?.from;
 }
