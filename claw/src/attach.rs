@@ -21,6 +21,7 @@ use crate::{
     output::Output,
 };
 
+mod banner;
 mod keys;
 mod outbox;
 mod screen;
@@ -53,6 +54,8 @@ struct Attached {
     screen: Screen,
     /// Standard input ended.
     input_over: bool,
+    /// The person was told of the interruption that lasts.
+    told: bool,
 }
 
 /// Why the terminal is left.
@@ -94,6 +97,7 @@ pub(crate) async fn run(client: &Client, args: cli::Attach, out: Output) -> Resu
         outbox: Outbox::default(),
         screen: Screen::default(),
         input_over: false,
+        told: false,
     };
     let left = attached.stay().await;
     attached.tty.restore();
@@ -130,7 +134,7 @@ impl Attached {
                 Ok(socket) => {
                     let lost = session::run(self, socket).await?;
                     if self.screen.is_shown() {
-                        (pause, since) = (FIRST_PAUSE, None);
+                        (pause, since, self.told) = (FIRST_PAUSE, None, false);
                     }
                     lost
                 }
@@ -157,7 +161,8 @@ impl Attached {
         loop {
             tokio::select! {
                 () = sleep_until(until) => return Ok(None),
-                () = sleep_until(begun + TELL), if !self.screen.was_disturbed() => {
+                () = sleep_until(begun + TELL), if !self.told => {
+                    self.told = true;
                     self.tty.write(b"\r\n[claw: the connection is lost; trying again, Ctrl-P Ctrl-Q gives up]\r\n")?;
                     // That line is none of the agent's: the screen is drawn anew afterwards.
                     self.screen.disturb();

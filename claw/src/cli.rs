@@ -4,6 +4,8 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
+use wire::checkpoint::{ForkFrom, MAX_FORKS};
+
 use crate::{failure::Failure, output::Output};
 
 const EXIT_CODES: &str = "\
@@ -117,12 +119,18 @@ pub(crate) enum Verb {
     Checkpoint(CheckpointNow),
     /// List an agent's checkpoints
     Checkpoints(Checkpoints),
+    /// Delete checkpoints
+    CheckpointRm(CheckpointRm),
     /// Take an agent back to one of its checkpoints
     Restore(Restore),
     /// Make running copies of an agent
     Fork(Fork),
     /// Send an agent a message
     Send(Send),
+    /// List, make and delete an agent's webhooks
+    Hooks(Hooks),
+    /// Give a running agent another version of its image, which takes over its state
+    Upgrade(Upgrade),
     /// End agents and remove their files
     #[command(visible_alias = "delete")]
     Rm(Rm),
@@ -276,6 +284,15 @@ pub(crate) struct Spawn {
     /// End it after this long
     #[arg(long, value_name = "SECONDS")]
     pub(crate) max_lifetime_seconds: Option<u32>,
+    /// Suspend it after this long without an event
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) idle_timeout_seconds: Option<u32>,
+    /// Whom it may send messages to: `tenant`, which is everybody, or an agent's id; repeatable [default: nobody]
+    #[arg(long, value_name = "WHOM", value_parser = recipient)]
+    pub(crate) send_to: Vec<wire::message::Recipient>,
+    /// What a planned stop of its host does to it when it cannot be suspended [default: restart]
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) on_drain: Option<OnDrain>,
     /// Make it at most once: the same key gives the same agent
     #[arg(long, value_name = "KEY")]
     pub(crate) idempotency_key: Option<String>,
@@ -297,6 +314,32 @@ pub(crate) struct Spawn {
     /// Attach to its terminal
     #[arg(long, short = 'a')]
     pub(crate) attach: bool,
+}
+
+/// [`wire::agent::OnDrain`], as an argument gives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnDrain {
+    /// It starts anew on another host, over its files and screen
+    Restart,
+    /// It may go on until the host's grace is over, and is not started again
+    Finish,
+}
+
+fn recipient(text: &str) -> Result<wire::message::Recipient, &'static str> {
+    match (text, text.parse()) {
+        ("tenant", _) => Ok(wire::message::Recipient::Tenant),
+        (_, Ok(agent)) => Ok(wire::message::Recipient::Agent(agent)),
+        _ => Err("expected `tenant` or an agent's id"),
+    }
+}
+
+fn fork_from(text: &str) -> Result<ForkFrom, &'static str> {
+    match (text, text.parse()) {
+        ("now", _) => Ok(ForkFrom::Now),
+        ("latest", _) => Ok(ForkFrom::Latest),
+        (_, Ok(checkpoint)) => Ok(ForkFrom::Checkpoint(checkpoint)),
+        _ => Err("expected `now`, `latest` or a checkpoint's id"),
+    }
 }
 
 #[derive(Debug, Args)]
@@ -382,6 +425,13 @@ pub(crate) struct Checkpoints {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct CheckpointRm {
+    /// Ids of checkpoints
+    #[arg(required = true)]
+    pub(crate) checkpoints: Vec<wire::CheckpointId>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Restore {
     /// Id or name of an agent
     pub(crate) agent: String,
@@ -394,11 +444,11 @@ pub(crate) struct Fork {
     /// Id or name of an agent
     pub(crate) agent: String,
     /// How many copies, 1 to 100
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_FORKS)))]
     pub(crate) count: u32,
     /// From where: now, latest, or a checkpoint's id
-    #[arg(long, value_name = "FROM", default_value = "now")]
-    pub(crate) from: String,
+    #[arg(long, value_name = "FROM", default_value = "now", value_parser = fork_from)]
+    pub(crate) from: ForkFrom,
     /// Their name [default: made up]
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
@@ -409,6 +459,7 @@ pub(crate) struct Send {
     /// Id or name of an agent
     pub(crate) agent: String,
     /// The message; - reads it from standard input
+    #[arg(default_value = "-")]
     pub(crate) message: String,
     /// What it is
     #[arg(long, value_name = "TYPE", default_value = "text/plain")]
@@ -416,6 +467,43 @@ pub(crate) struct Send {
     /// Sent again with the same key it is one message
     #[arg(long, value_name = "KEY")]
     pub(crate) idempotency_key: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Hooks {
+    #[command(subcommand)]
+    pub(crate) verb: HooksVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum HooksVerb {
+    /// List an agent's webhooks
+    Ls {
+        /// Id or name of an agent
+        agent: String,
+    },
+    /// Make a webhook; its address, which is the secret, is shown once
+    Create {
+        /// Id or name of an agent
+        agent: String,
+        /// What the agent is told as the sender
+        name: String,
+    },
+    /// Delete a webhook
+    Rm {
+        /// Id or name of an agent
+        agent: String,
+        /// Which
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Upgrade {
+    /// Id or name of an agent
+    pub(crate) agent: String,
+    /// Name or digest of the other version
+    pub(crate) image: String,
 }
 
 #[derive(Debug, Args)]
@@ -499,5 +587,54 @@ mod tests {
         assert_eq!((rm.agents, rm.wait), (vec!["5".to_owned()], 30));
         assert!(Cli::try_parse_from(["claw", "spawn", "--wait=0"]).is_err());
         assert!(Cli::try_parse_from(["claw", "spawn", "--wait", "--no-wait"]).is_err());
+    }
+
+    #[test]
+    fn a_fork_is_one_from_now_unless_more_is_said() {
+        let parse = |args: &[&str]| Cli::try_parse_from(["claw", "fork", "a"].iter().chain(args));
+        let Verb::Fork(fork) = parse(&[]).unwrap().verb else { panic!() };
+        assert_eq!((fork.count, fork.from, fork.name), (1, ForkFrom::Now, None));
+        let id = wire::CheckpointId::new();
+        let from = id.to_string();
+        let Verb::Fork(fork) = parse(&["--count", "100", "--from", &from, "--name", "b"]).unwrap().verb
+        else {
+            panic!()
+        };
+        assert_eq!((fork.count, fork.from), (100, ForkFrom::Checkpoint(id)));
+        for wrong in [["--count", "0"], ["--count", "101"], ["--from", "yesterday"], ["--from", "agt_1"]] {
+            assert!(parse(&wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_message_comes_from_standard_input_when_none_is_given() {
+        let Verb::Send(send) = Cli::parse_from(["claw", "send", "a"]).verb else { panic!() };
+        assert_eq!((send.message.as_str(), send.content_type.as_str()), ("-", "text/plain"));
+        let Verb::Send(send) = Cli::parse_from(["claw", "send", "a", "--", "-x"]).verb else { panic!() };
+        assert_eq!(send.message, "-x");
+    }
+
+    #[test]
+    fn webhooks_and_checkpoints_are_named_by_what_they_belong_to() {
+        let Verb::Hooks(hooks) = Cli::parse_from(["claw", "hooks", "create", "a", "ci"]).verb else {
+            panic!()
+        };
+        assert!(matches!(hooks.verb, HooksVerb::Create { agent, name } if agent == "a" && name == "ci"));
+        assert!(Cli::try_parse_from(["claw", "hooks"]).is_err(), "there is no list of every agent's");
+        let (one, two) = (wire::CheckpointId::new(), wire::CheckpointId::new());
+        let args = ["claw", "checkpoint-rm", &one.to_string(), &two.to_string()];
+        let Verb::CheckpointRm(rm) = Cli::parse_from(args).verb else { panic!() };
+        assert_eq!(rm.checkpoints, [one, two]);
+        assert!(Cli::try_parse_from(["claw", "checkpoint-rm", "latest"]).is_err());
+    }
+
+    #[test]
+    fn completions_know_every_verb() {
+        let mut script = Vec::new();
+        clap_complete::generate(clap_complete::Shell::Bash, &mut Cli::command(), "claw", &mut script);
+        let script = String::from_utf8(script).unwrap();
+        for verb in Cli::command().get_subcommands() {
+            assert!(script.contains(verb.get_name()), "{}", verb.get_name());
+        }
     }
 }

@@ -78,6 +78,12 @@ impl Client {
         }
     }
 
+    /// Sends a request whose answer is in what the agent becomes.
+    pub(crate) async fn act(&self, request: RequestBuilder) -> Result<(), Failure> {
+        self.send(request.timeout(ANSWER)).await.map(|_| ())
+    }
+
+    /// Sends a request and reads its answer.
     pub(crate) async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Failure> {
         let answer = self.send(request.timeout(ANSWER)).await?;
         let (url, status) = (answer.url().to_string(), answer.status().as_u16());

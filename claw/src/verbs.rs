@@ -2,6 +2,7 @@
 
 pub(crate) mod agents;
 pub(crate) mod fleet;
+pub(crate) mod hooks;
 pub(crate) mod life;
 pub(crate) mod logs;
 pub(crate) mod spawn;

@@ -1,11 +1,15 @@
 /** The REST interface, with the session cookie that no script can read. */
 
-import type { Agent, Host, Image, Page, Problem, Role, Session, SpawnRequest, Ticket } from "./wire.ts";
+import type { Agent, Checkpoint, ForkFrom, Forks, Host, Image, Page, Problem, Role, Session, SpawnRequest, Ticket } from "./wire.ts";
 
 /** Longest wait for an answer, milliseconds; a spawn waits for its agent that long too. */
 const TIMEOUT_MS = 30_000;
 /** How long a spawn may take to answer with a running agent, seconds. */
 const SPAWN_WAIT_SECONDS = 10;
+/** How long a suspend or a resume may take to be done, seconds: the grace an agent has to come to rest, and some. */
+const LIFE_WAIT_SECONDS = 15;
+/** Checkpoints that are shown, the API's own ceiling for a page. */
+const CHECKPOINTS = 100;
 
 /** An answer that is no success; `problem` is absent when none came at all. */
 export class ApiError extends Error {
@@ -90,6 +94,14 @@ export const api = {
       call("POST", "/v1/agents/spawn", request, { "idempotency-key": key, prefer: `wait=${SPAWN_WAIT_SECONDS}` }),
     ),
   remove: (id: string) => call("DELETE", agentPath(id)),
+  suspend: (id: string) => json<Agent>(call("POST", `${agentPath(id)}/suspend`, undefined, { prefer: `wait=${LIFE_WAIT_SECONDS}` })),
+  resume: (id: string) => json<Agent>(call("POST", `${agentPath(id)}/resume`, undefined, { prefer: `wait=${LIFE_WAIT_SECONDS}` })),
+  fork: (id: string, from: ForkFrom) => json<Forks>(call("POST", `${agentPath(id)}/forks`, { from })),
+  /** The newest ones. */
+  checkpoints: (id: string) => json<Page<Checkpoint>>(call("GET", `${agentPath(id)}/checkpoints?limit=${CHECKPOINTS}`)),
+  checkpoint: (id: string, note: string) => json<Checkpoint>(call("POST", `${agentPath(id)}/checkpoints`, note === "" ? {} : { note })),
+  removeCheckpoint: (id: string) => call("DELETE", `/v1/checkpoints/${encodeURIComponent(id)}`),
+  restore: (id: string, checkpoint: string) => json<Agent>(call("POST", `${agentPath(id)}/restore`, { checkpoint })),
   ticket: (id: string, role: Role) => json<Ticket>(call("POST", `${agentPath(id)}/tickets`, { role, wake: false })),
 
   images: () => json<Page<Image>>(call("GET", "/v1/images")),

@@ -4,6 +4,7 @@ import "./style/base.css";
 import "./style/console.css";
 
 import { api, ApiError } from "./api.ts";
+import { CheckpointsDialog } from "./console/checkpoints.ts";
 import { AgentList } from "./console/list.ts";
 import { HostSummary } from "./console/hosts.ts";
 import { Poll } from "./console/poll.ts";
@@ -12,8 +13,8 @@ import { SpawnDialog } from "./console/spawn.ts";
 import { byId, drawIcons, setText } from "./dom.ts";
 import { signedIn } from "./signin.ts";
 import { themeSwitch } from "./theme.ts";
-import { bad, good } from "./toast.ts";
-import type { Session } from "./wire.ts";
+import { bad, badProblem, good } from "./toast.ts";
+import type { Agent, ForkFrom, Session } from "./wire.ts";
 import { problemText } from "./words.ts";
 
 async function main(): Promise<void> {
@@ -35,8 +36,37 @@ function run(session: Session): void {
     good(`${agent.name} is being deleted.`);
     poll.now();
   });
+  /** Does it, says what failed, and shows how things are then. */
+  const attempt = async (act: () => Promise<void>) => {
+    try {
+      await act();
+    } catch (error) {
+      bad(error);
+    }
+    poll.now();
+  };
+  const fork = async (agent: Agent, from: ForkFrom) => {
+    for (const made of (await api.fork(agent.id, from)).results) {
+      if (made.result === "agent") good(`${made.agent.name} is a copy of ${agent.name}.`);
+      else badProblem(made.problem);
+    }
+  };
+  const forks = may("agents:spawn");
+  const checkpoints = new CheckpointsDialog({
+    write: may("agents:write"),
+    fork: forks ? (agent, from) => attempt(() => fork(agent, from.id)) : null,
+    restored: (agent) => {
+      good(`${agent.name} goes back to its checkpoint.`);
+      poll.now();
+    },
+  });
+  const turn = (verb: "suspend" | "resume") => (may("agents:write") ? (agent: Agent) => attempt(async () => void (await api[verb](agent.id))) : null);
   const list = new AgentList({
     remove: may("agents:write") ? (agent) => remove.open(agent) : null,
+    suspend: turn("suspend"),
+    resume: turn("resume"),
+    fork: forks ? (agent) => attempt(() => fork(agent, "now")) : null,
+    checkpoints: (agent) => checkpoints.open(agent),
     terminal: may("terminal"),
     more: () => poll.now(),
   });

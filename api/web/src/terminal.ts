@@ -29,7 +29,7 @@ const NOTICES: Record<Notice, string> = {
   full: `The agent has not taken what was typed before; at most ${bytes(MAX_PENDING)} wait for it. This input was not sent.`,
   ended: "The agent has ended; nothing can be typed any more.",
   gap: "",
-  rewound: "The agent went back to its last checkpoint.",
+  rewound: "The agent went back to a checkpoint: what it did since is undone, and this is the screen it had.",
 };
 
 /** `/agents/{id}/terminal`, and `?role=viewer` to watch without typing. */

@@ -36,8 +36,29 @@ export interface Agent {
   status_reason?: string;
   status_detail?: string;
   host?: string;
+  /** Whether it can be checkpointed: suspended, forked, restored. */
+  suspendable: boolean;
+  /** When a suspended agent is resumed by its own timer. */
+  wakes_at?: string;
   created_at: string;
   expires_at?: string;
+}
+
+export interface Checkpoint {
+  id: string;
+  kind: "automatic" | "requested";
+  /** Everything it refers to, as stored. */
+  size_bytes: number;
+  note?: string;
+  created_at: string;
+}
+
+/** `now`, `latest`, or a checkpoint's id. */
+export type ForkFrom = string;
+
+export interface Forks {
+  checkpoint: string;
+  results: ({ result: "agent"; agent: Agent } | { result: "problem"; problem: Problem })[];
 }
 
 export interface Image {

@@ -95,7 +95,9 @@ export function age(since: string, now: number): string {
 }
 
 export function bytes(count: number): string {
-  return count < 1024 ? `${count} B` : `${(count / 1024).toFixed(1).replace(".0", "")} KiB`;
+  if (count < 1024) return `${count} B`;
+  const [size, unit] = count < 1024 * 1024 ? [count / 1024, "KiB"] : [count / (1024 * 1024), "MiB"];
+  return `${size.toFixed(1).replace(".0", "")} ${unit}`;
 }
 
 export function mebibytes(mib: number): string {

@@ -207,6 +207,50 @@ await scene(
   { viewport: { width: 360, height: 640 }, hasTouch: true, isMobile: true, colorScheme: "dark" },
 );
 
+await scene("an agent is suspended, woken, copied, kept and taken back", async ({ rig, page, double, agent, terminal }) => {
+  await page.goto(`${double.url}/#code=${double.code}`);
+  const row = page.locator(`[data-agent="${agent.id}"]`);
+  await row.getByRole("button", { name: "Suspend scene" }).click();
+  await row.getByText("suspended").waitFor();
+  check(agent.status === "suspended", "the button suspended nothing");
+  await row.getByRole("button", { name: "Resume scene" }).click();
+  await row.getByRole("button", { name: "Suspend scene" }).waitFor();
+  await row.getByRole("button", { name: "Fork scene" }).click();
+  await page.getByText("scene-fork is a copy of scene.").waitFor();
+  await row.getByRole("button", { name: "Checkpoints of scene" }).click();
+  await page.getByText("taken by itself").waitFor();
+  await page.getByLabel("What it is for").fill("before the change");
+  await page.keyboard.press("Enter");
+  await page.getByText("before the change").waitFor();
+  await accessible(page, "checkpoints");
+  await rig.picture(page, "checkpoints");
+  const other = await page.context().newPage();
+  rig.watch(other);
+  await other.goto(terminal);
+  await shows(other, "a prompt", prompt);
+  await other.locator("[data-phase=attached]").waitFor();
+  await other.keyboard.type("echo undone\n");
+  await shows(other, "what will be undone", (lines) => lines.includes("undone"));
+  await page.getByRole("button", { name: /^Restore before the change/ }).click();
+  await page.getByText("Everything since is undone").waitFor();
+  await accessible(page, "restore");
+  await page.getByRole("button", { name: "Restore", exact: true }).click();
+  await page.getByText("scene goes back to its checkpoint.").waitFor();
+  await other.getByText("The agent went back to a checkpoint").waitFor();
+  await shows(other, "the screen of then", (lines) => prompt(lines) && !lines.includes("undone"));
+  agent.turn("suspended");
+  await other.getByText("A key press wakes it.").waitFor();
+  await rig.picture(other, "suspended");
+  await other.keyboard.type("echo awake\n");
+  await shows(other, "the answer of a woken agent", (lines) => lines.includes("awake"));
+  await row.getByRole("button", { name: "Checkpoints of scene" }).click();
+  await page.getByRole("button", { name: /^Delete before the change/ }).click();
+  await page.getByText("before the change").waitFor({ state: "detached" });
+  await page.setViewportSize({ width: 360, height: 740 });
+  await fits(page, "phone checkpoints");
+  await rig.picture(page, "checkpoints-phone");
+});
+
 await scene("the console at its fullest, in both themes", async ({ rig, page, double, agent }) => {
   const names = ["build-watcher", "release-notes", "nightly-report", "a name that is so long that it has to be cut somewhere before it meets the status"];
   const made = names.map((name) => double.spawn({ image: "shell", name }));

@@ -7,11 +7,12 @@ use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::tungstenite::{Message, protocol::CloseFrame};
 use wire::{
     access::Role,
+    agent::Status,
     problem::{Code, Problem},
     terminal::{ClientControl, DEAD_SECONDS, Header, STREAM_TERMINAL, ServerControl, close},
 };
 
-use super::{Attached, Left, Lost, QUIET, socket::Socket, tty::Input};
+use super::{Attached, Left, Lost, QUIET, banner, socket::Socket, tty::Input};
 use crate::failure::Failure;
 
 /// A Ctrl-P alone is passed on after this.
@@ -24,6 +25,8 @@ struct Session<'a> {
     all: &'a mut Attached,
     socket: Socket,
     attached: bool,
+    /// The agent is suspended: it wakes by a key, and does not by being looked at.
+    asleep: bool,
     /// What `exit` or `problem` said, for when the socket closes.
     ended: Option<Left>,
     problem: Option<Problem>,
@@ -42,6 +45,7 @@ pub(super) async fn run(all: &mut Attached, socket: Socket) -> Result<Lost, Fail
         all,
         socket,
         attached: false,
+        asleep: false,
         ended: None,
         problem: None,
         retry_after: Duration::ZERO,
@@ -91,6 +95,7 @@ impl Session<'_> {
             if self.flush().await.is_err() {
                 return Ok(self.lost());
             }
+            self.banner()?;
             let done = self.all.input_over && self.attached && self.all.outbox.is_applied();
             let typing = !self.all.input_over && self.all.outbox.has_room();
             let pressed = *self.held.get_or_insert_with(Instant::now);
@@ -146,6 +151,25 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// Says below the screen that the agent is suspended, once the screen is there.
+    fn banner(&mut self) -> Result<(), Failure> {
+        if !self.asleep || !self.all.screen.is_whole() || !self.all.tty.is_interactive() {
+            return Ok(());
+        }
+        if let Some((cols, rows)) = self.all.tty.size() {
+            self.all.tty.write(&banner::asleep(self.all.role, cols, rows))?;
+            self.all.screen.disturb();
+        }
+        Ok(())
+    }
+
+    /// Takes the agent's status; one that woke is drawn anew, without the line that said it sleeps.
+    async fn status(&mut self, status: Status) -> Result<(), Gone> {
+        let woke = self.asleep && status != Status::Suspended;
+        self.asleep = status == Status::Suspended;
+        if woke && self.attached && self.all.screen.was_disturbed() { self.attach().await } else { Ok(()) }
+    }
+
     async fn receive(&mut self, message: Message) -> Result<Option<Lost>, Failure> {
         match message {
             Message::Binary(frame) => {
@@ -177,6 +201,9 @@ impl Session<'_> {
 
     async fn said(&mut self, message: ServerControl) -> Result<(), Gone> {
         match message {
+            ServerControl::Hello { status, .. } | ServerControl::Status { status, .. } => {
+                self.status(status).await?
+            }
             ServerControl::Attached { stream: STREAM_TERMINAL, generation, offset, input_seq } => {
                 self.all.screen.attached(generation, offset);
                 self.all.outbox.attached(input_seq);
@@ -197,7 +224,7 @@ impl Session<'_> {
                 self.attach().await?;
             }
             ServerControl::Problem { problem } => self.problem = Some(problem),
-            // What is left says how the agent or its company is, which its screen shows.
+            // What is left says who else is there and how large the terminal is, which its screen shows.
             _ => {}
         }
         Ok(())

@@ -1,6 +1,9 @@
 //! `claw ls`, `get` and `rm`.
 
-use wire::agent::{Agent, Status};
+use wire::{
+    agent::{Agent, OnDrain, Status},
+    message::Recipient,
+};
 
 use crate::{
     cli::{Get, Ls, Rm},
@@ -62,15 +65,37 @@ pub(crate) async fn get(client: &Client, args: Get, out: Output) -> Result<(), F
     if out.json {
         return out.document(&agent);
     }
+    out.table(["AGENT", ""], &rows(&agent))
+}
+
+/// What a person is shown of an agent.
+fn rows(agent: &Agent) -> Vec<[String; 2]> {
     let text = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
     let limits = &agent.limits;
+    let suspendable = match (agent.suspendable, agent.on_drain) {
+        (true, _) => "yes",
+        (false, OnDrain::Restart) => "no; starts anew when its host is drained",
+        (false, OnDrain::Finish) => "no; ends when its host is drained",
+    };
+    let recipient = |to: &Recipient| match to {
+        Recipient::Tenant => "tenant".to_owned(),
+        Recipient::Agent(id) => id.to_string(),
+    };
+    let send_to: Vec<_> = agent.send_to.iter().map(recipient).collect();
+    let parent = agent.parent.map(|from| format!("{} at {}", from.agent, from.checkpoint));
     let mut rows = vec![
         ["id".to_owned(), agent.id.to_string()],
         ["name".to_owned(), agent.name.clone()],
         ["image".to_owned(), format!("{} ({})", agent.image, agent.image_digest)],
-        ["status".to_owned(), status(&agent)],
+        ["status".to_owned(), status(agent)],
         ["host".to_owned(), text(agent.host.map(|host| host.to_string()))],
         ["epoch".to_owned(), agent.epoch.to_string()],
+        ["suspendable".to_owned(), suspendable.to_owned()],
+        ["checkpoint".to_owned(), text(agent.checkpoint.map(|id| id.to_string()))],
+        ["parent".to_owned(), text(parent)],
+        ["wakes".to_owned(), text(agent.wakes_at.map(|at| at.to_string()))],
+        ["idle timeout".to_owned(), text(agent.idle_timeout_seconds.map(|seconds| format!("{seconds} s")))],
+        ["sends to".to_owned(), text(Some(send_to.join(" ")).filter(|to| !to.is_empty()))],
         ["memory".to_owned(), format!("{} MiB", limits.memory_mib)],
         ["workspace".to_owned(), format!("{} MiB", limits.disk_mib)],
         ["fuel".to_owned(), format!("{} a second", limits.fuel_per_second)],
@@ -79,7 +104,7 @@ pub(crate) async fn get(client: &Client, args: Get, out: Output) -> Result<(), F
         ["terminal".to_owned(), agent.terminal_url.clone()],
     ];
     rows.extend(agent.metadata.iter().map(|(key, value)| [format!("metadata.{key}"), value.clone()]));
-    out.table(["AGENT", ""], &rows)
+    rows
 }
 
 /// Ends agents; every one is tried, and the first failure is the verb's.
@@ -121,5 +146,54 @@ pub(crate) fn status(agent: &Agent) -> String {
     match reason {
         Some(reason) => format!("{} ({reason})", agent.status.as_str()),
         None => agent.status.as_str().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn agent(more: serde_json::Value) -> Agent {
+        let mut agent = serde_json::json!({
+            "id": wire::AgentId::new(), "tenant": wire::TenantId::new(), "name": "a", "image": "shell",
+            "image_digest": format!("sha256:{}", "0".repeat(64)), "status": "running", "desired_status": "running",
+            "epoch": 1, "version": 1, "suspendable": true, "limits": {}, "metadata": {}, "terminal_url": "/",
+            "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z",
+        });
+        agent.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        serde_json::from_value(agent).unwrap()
+    }
+
+    #[track_caller]
+    fn check(agent: &Agent, key: &str, expected: &str) {
+        let rows = rows(agent);
+        let row = rows.iter().find(|[name, _]| name == key);
+        assert_eq!(row.map(|[_, value]| value.as_str()), Some(expected));
+    }
+
+    #[test]
+    fn an_agent_shows_what_it_goes_on_from_and_when_it_wakes() {
+        let (parent, checkpoint) = (wire::AgentId::new(), wire::CheckpointId::new());
+        let forked = agent(serde_json::json!({
+            "status": "suspended", "checkpoint": checkpoint, "wakes_at": "2026-02-01T00:00:00Z",
+            "parent": { "agent": parent, "checkpoint": checkpoint }, "send_to": ["tenant", parent],
+            "idle_timeout_seconds": 90,
+        }));
+        check(&forked, "checkpoint", &checkpoint.to_string());
+        check(&forked, "parent", &format!("{parent} at {checkpoint}"));
+        check(&forked, "wakes", "2026-02-01T00:00:00Z");
+        check(&forked, "sends to", &format!("tenant {parent}"));
+        check(&forked, "idle timeout", "90 s");
+        check(&forked, "suspendable", "yes");
+    }
+
+    #[test]
+    fn one_that_cannot_be_suspended_says_what_a_drain_does() {
+        let plain = agent(serde_json::json!({ "suspendable": false }));
+        check(&plain, "suspendable", "no; starts anew when its host is drained");
+        check(&plain, "checkpoint", "-");
+        check(&plain, "sends to", "-");
+        let finish = agent(serde_json::json!({ "suspendable": false, "on_drain": "finish" }));
+        check(&finish, "suspendable", "no; ends when its host is drained");
     }
 }

@@ -20,9 +20,21 @@ pub(crate) async fn images(client: &Client, out: Output) -> Result<(), Failure> 
     }
     let row = |image: &Image| {
         let size = format!("{} KiB", image.size_bytes / 1024);
-        [image.name.clone(), size, image.digest.to_string(), image.description.clone()]
+        [image.name.clone(), size, suspendable(image), image.digest.to_string(), image.description.clone()]
     };
-    out.table(["NAME", "SIZE", "DIGEST", "DESCRIPTION"], &page.data.iter().map(row).collect::<Vec<_>>())
+    out.table(
+        ["NAME", "SIZE", "SUSPENDABLE", "DIGEST", "DESCRIPTION"],
+        &page.data.iter().map(row).collect::<Vec<_>>(),
+    )
+}
+
+/// Whether an image's agents can be suspended, or why they cannot.
+fn suspendable(image: &Image) -> String {
+    match (image.suspendable, &image.not_suspendable) {
+        (true, _) => "yes".to_owned(),
+        (false, Some(why)) => format!("no: {why}"),
+        (false, None) => "no".to_owned(),
+    }
 }
 
 /// Lists hosts.
@@ -49,4 +61,21 @@ pub(crate) async fn hosts(client: &Client, out: Output) -> Result<(), Failure> {
     };
     let rows: Vec<_> = page.data.iter().map(row).collect();
     out.table(["ID", "STATE", "AGENTS", "MEMORY", "LEASE", "UP", "ADDRESS"], &rows)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn an_image_says_why_its_agents_cannot_be_suspended() {
+        let image = |suspendable: bool, why: Option<&str>| {
+            let image = serde_json::json!({
+                "digest": format!("sha256:{}", "0".repeat(64)), "name": "a", "size_bytes": 1, "imports": [],
+                "suspendable": suspendable, "not_suspendable": why,
+            });
+            super::suspendable(&serde_json::from_value(image).unwrap())
+        };
+        assert_eq!(image(true, None), "yes");
+        assert_eq!(image(false, Some("shared memory")), "no: shared memory");
+        assert_eq!(image(false, None), "no");
+    }
 }

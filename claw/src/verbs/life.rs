@@ -1,17 +1,18 @@
-//! `claw suspend`, `resume`, `checkpoint`, `checkpoints`, `restore`, `fork` and `send`.
+//! `claw suspend`, `resume`, `checkpoint`, `checkpoints`, `checkpoint-rm`, `restore`, `fork`, `send` and `upgrade`.
 
 use std::io::Read as _;
 
 use reqwest::Method;
 use wire::{
-    agent::{Agent, Status},
+    CheckpointId,
+    agent::{Agent, Status, UpgradeRequest},
     checkpoint::{Checkpoint, CheckpointRequest, ForkRequest, ForkResult, Forks, RestoreRequest},
     message::{MAX_MESSAGE_BYTES, MessageAccepted},
 };
 
 use crate::{
-    cli::{CheckpointNow, Checkpoints, Fork, OneAgent, Restore, Send},
-    client::Client,
+    cli::{CheckpointNow, CheckpointRm, Checkpoints, Fork, OneAgent, Restore, Send, Upgrade},
+    client::{Client, check_live},
     failure::Failure,
     output::{Output, ago},
 };
@@ -29,8 +30,14 @@ async fn become_(
     let agent = client.agent(name).await?;
     let path = format!("/v1/agents/{}/{verb}", agent.id);
     let request = client.request(Method::POST, &path).header("prefer", format!("wait={PATIENCE}"));
-    client.send(request).await?;
+    client.act(request).await?;
+    became(client, agent, status, out).await
+}
+
+/// Waits until an agent is what was asked for, and answers with it.
+async fn became(client: &Client, agent: Agent, status: Status, out: Output) -> Result<(), Failure> {
     let agent = client.wait_for(agent.id, status, PATIENCE).await?;
+    check_live(&agent)?;
     if agent.status != status {
         return Err(Failure::Timeout(format!("{} is {}", agent.name, super::agents::status(&agent))));
     }
@@ -83,8 +90,33 @@ pub(crate) async fn restore(client: &Client, args: Restore, out: Output) -> Resu
     let agent = client.agent(&args.agent).await?;
     let path = format!("/v1/agents/{}/restore", agent.id);
     let body = RestoreRequest { checkpoint: args.checkpoint };
-    client.send(client.request(Method::POST, &path).json(&body)).await?;
-    let agent = client.wait_for(agent.id, Status::Running, PATIENCE).await?;
+    client.act(client.request(Method::POST, &path).json(&body)).await?;
+    became(client, agent, Status::Running, out).await
+}
+
+/// Deletes checkpoints; every one is tried, and the first failure is the verb's.
+pub(crate) async fn checkpoint_rm(client: &Client, args: CheckpointRm, out: Output) -> Result<(), Failure> {
+    let mut first = None;
+    let mut gone: Vec<CheckpointId> = Vec::new();
+    for id in args.checkpoints {
+        match client.delete(&format!("/v1/checkpoints/{id}")).await {
+            Ok(_) if out.json => gone.push(id),
+            Ok(_) => out.line(&id.to_string())?,
+            Err(failure) if first.is_none() => first = Some(failure),
+            Err(failure) => failure.report(out.json),
+        }
+    }
+    if out.json {
+        out.document(&gone)?;
+    }
+    first.map_or(Ok(()), Err)
+}
+
+/// Gives a running agent another version of its image; done when it runs that.
+pub(crate) async fn upgrade(client: &Client, args: Upgrade, out: Output) -> Result<(), Failure> {
+    let agent = client.agent(&args.agent).await?;
+    let path = format!("/v1/agents/{}/upgrade", agent.id);
+    let agent: Agent = client.post(&path, &[], &UpgradeRequest { image: args.image }).await?;
     if out.json { out.document(&agent) } else { out.line(&agent.id.to_string()) }
 }
 
@@ -92,22 +124,25 @@ pub(crate) async fn restore(client: &Client, args: Restore, out: Output) -> Resu
 pub(crate) async fn fork(client: &Client, args: Fork, out: Output) -> Result<(), Failure> {
     let agent = client.agent(&args.agent).await?;
     let path = format!("/v1/agents/{}/forks", agent.id);
-    let from = serde_json::from_value(serde_json::Value::String(args.from.clone()));
-    let from = from.map_err(|_| Failure::Usage("--from: now, latest or a checkpoint's id".to_owned()))?;
-    let body = ForkRequest { count: args.count, from, name: args.name, ..ForkRequest::default() };
+    let body = ForkRequest { count: args.count, from: args.from, name: args.name, ..ForkRequest::default() };
     let forks: Forks = client.json(client.request(Method::POST, &path).json(&body)).await?;
     if out.json {
-        return out.document(&forks);
+        out.document(&forks)?;
     }
-    for result in &forks.results {
+    // The first that was not made is the verb's failure; programs read the others where they are.
+    let mut first = None;
+    for result in forks.results {
         match result {
+            ForkResult::Agent { .. } if out.json => {}
             ForkResult::Agent { agent } => out.line(&agent.id.to_string())?,
-            ForkResult::Problem { problem } => {
-                eprintln!("not forked: {}", problem.detail.as_deref().unwrap_or(&problem.title));
+            ForkResult::Problem { problem } if first.is_none() => {
+                first = Some(Failure::Problem(Box::new(problem)));
             }
+            ForkResult::Problem { .. } if out.json => {}
+            ForkResult::Problem { problem } => Failure::Problem(Box::new(problem)).report(false),
         }
     }
-    Ok(())
+    first.map_or(Ok(()), Err)
 }
 
 /// Sends a message; done when it is durable.
@@ -120,7 +155,7 @@ pub(crate) async fn send(client: &Client, args: Send, out: Output) -> Result<(),
             let mut input = std::io::stdin().take(MAX_MESSAGE_BYTES as u64 + 1);
             input
                 .read_to_end(&mut body)
-                .map_err(|error| Failure::Usage(format!("standard input: {error}")))?;
+                .map_err(|source| Failure::File { path: "standard input".into(), source })?;
             body
         }
         text => text.as_bytes().to_vec(),

@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeMap, fs};
 
-use wire::agent::{Limits, SpawnRequest, Spawned, Status};
+use wire::agent::{Limits, OnDrain, SpawnRequest, Spawned, Status};
 
 use super::pair;
 use crate::{
     attach,
-    cli::{Attach, Spawn},
+    cli::{self, Attach, Spawn},
     client::{Client, check_live},
     failure::Failure,
     output::Output,
@@ -58,9 +58,12 @@ fn request(args: &Spawn) -> Result<SpawnRequest, Failure> {
         env: pairs("--env", &args.env)?,
         limits: limits(args),
         max_lifetime_seconds: args.max_lifetime_seconds,
-        idle_timeout_seconds: None,
-        send_to: Vec::new(),
-        on_drain: None,
+        idle_timeout_seconds: args.idle_timeout_seconds,
+        send_to: args.send_to.clone(),
+        on_drain: args.on_drain.map(|on_drain| match on_drain {
+            cli::OnDrain::Restart => OnDrain::Restart,
+            cli::OnDrain::Finish => OnDrain::Finish,
+        }),
         metadata: pairs("--metadata", &args.metadata)?,
     })
 }
@@ -89,6 +92,7 @@ fn config(text: &str) -> Result<serde_json::Value, Failure> {
 #[cfg(test)]
 mod tests {
     use clap::Parser as _;
+    use wire::message::Recipient;
 
     use super::*;
     use crate::{Cli, cli::Verb};
@@ -106,6 +110,23 @@ mod tests {
         assert_eq!(request.env["A"], "b=c");
         assert_eq!(request.limits, Some(Limits { memory_mib: 8, ..Limits::default() }));
         assert_eq!(request.config.unwrap()["x"], 1);
+    }
+
+    #[test]
+    fn rest_recipients_and_drains_become_a_request() {
+        let agent = wire::AgentId::new();
+        let id = agent.to_string();
+        let args =
+            ["--idle-timeout-seconds", "60", "--send-to", &id, "--send-to", "tenant", "--on-drain", "finish"];
+        let request = parse(&args).unwrap();
+        assert_eq!(request.idle_timeout_seconds, Some(60));
+        assert_eq!(request.send_to, [Recipient::Agent(agent), Recipient::Tenant]);
+        assert_eq!(request.on_drain, Some(OnDrain::Finish));
+        for wrong in
+            [["--send-to", "everybody"], ["--on-drain", "explode"], ["--idle-timeout-seconds", "soon"]]
+        {
+            assert!(Cli::try_parse_from(["claw", "spawn"].iter().chain(&wrong)).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

@@ -1,17 +1,15 @@
 /** The list of agents. Rows are kept and changed in place, so that focus and selection survive a refresh. */
 
 import { api } from "../api.ts";
-import { byId, h, icon, setText } from "../dom.ts";
+import { byId, setText } from "../dom.ts";
 import { isFinal, type Agent } from "../wire.ts";
-import { age, count, shortId, statusText, tone } from "../words.ts";
+import { count } from "../words.ts";
+import { Row, type RowActions } from "./row.ts";
 
 /** Agents a request asks for, the API's own ceiling. */
 const PAGE = 100;
 
-interface Actions {
-  /** `null` when the session may not delete. */
-  remove: ((agent: Agent) => void) | null;
-  terminal: boolean;
+interface Actions extends RowActions {
   /** More is wanted than was fetched. */
   more: () => void;
 }
@@ -104,56 +102,5 @@ export class AgentList {
       if (row.element === before) before = before.nextElementSibling;
       else body.insertBefore(row.element, before);
     }
-  }
-}
-
-class Row {
-  readonly element: HTMLElement;
-  readonly #name: HTMLElement;
-  readonly #dot = h("span", { class: "dot", "aria-hidden": "true" });
-  readonly #status = h("span", { class: "status-text" });
-  readonly #image = h("span");
-  readonly #age = h("time");
-  readonly #host = h("code");
-  readonly #delete: HTMLButtonElement | null;
-  #agent: Agent;
-
-  constructor(agent: Agent, actions: Actions) {
-    this.#agent = agent;
-    const href = `/agents/${encodeURIComponent(agent.id)}/terminal`;
-    this.#name = actions.terminal ? h("a", { class: "agent-name", href }) : h("span", { class: "agent-name" });
-    const remove = actions.remove;
-    this.#delete =
-      remove &&
-      h("button", { class: "icon-button", type: "button", title: "Delete", onclick: () => remove(this.#agent) }, icon("trash"));
-    this.element = h(
-      "div",
-      { class: "agent", role: "row", "data-agent": agent.id },
-      h("span", { role: "cell", class: "cell-name" }, this.#name, h("code", { class: "id", title: agent.id }, shortId(agent.id))),
-      h("span", { role: "cell", class: "cell-status" }, this.#dot, this.#status),
-      h("span", { role: "cell", class: "cell-image" }, this.#image),
-      h("span", { role: "cell", class: "cell-age" }, this.#age),
-      h("span", { role: "cell", class: "cell-host" }, this.#host),
-      h("span", { role: "cell", class: "cell-actions" }, this.#delete),
-    );
-  }
-
-  update(agent: Agent): void {
-    this.#agent = agent;
-    setText(this.#name, agent.name);
-    this.element.classList.toggle("ended", isFinal(agent.status));
-    this.#dot.dataset["tone"] = tone(agent.status);
-    setText(this.#status, statusText(agent.status, agent.status_reason));
-    this.#status.title = agent.status_detail ?? "";
-    setText(this.#image, agent.image === "" ? shortId(agent.image_digest) : agent.image);
-    this.#image.title = agent.image_digest;
-    setText(this.#age, age(agent.created_at, Date.now()));
-    this.#age.dateTime = agent.created_at;
-    this.#age.title = new Date(agent.created_at).toLocaleString();
-    setText(this.#host, agent.host === undefined ? "–" : shortId(agent.host));
-    this.#host.title = agent.host ?? "on no host";
-    if (this.#delete === null) return;
-    this.#delete.setAttribute("aria-label", `Delete ${agent.name}`);
-    this.#delete.hidden = isFinal(agent.status) || agent.status === "terminating";
   }
 }

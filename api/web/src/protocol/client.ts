@@ -131,7 +131,7 @@ export class TerminalClient {
   }
 
   #held(): void {
-    const held = this.#attached ? 0 : this.#input.pending;
+    const held = this.#attached ? 0 : this.#input.waiting;
     if (held !== this.#view.held) this.#change({ held });
   }
 
@@ -201,7 +201,7 @@ export class TerminalClient {
     const jitter = backoffMs(this.#attempt, () => this.#env.random(), soon);
     const delay = least === 0 ? 0 : Math.max(jitter, least ?? 0);
     this.#attempt += 1;
-    this.#change({ phase: "waiting", why, held: this.#input.pending });
+    this.#change({ phase: "waiting", why, held: this.#input.waiting });
     this.#cancelRetry = this.#env.later(delay, () => this.#connect());
   }
 
@@ -249,11 +249,11 @@ export class TerminalClient {
         return this.#begun(control);
       case "gap":
         this.#streams.get(control.stream)?.gap(control.to);
-        if (control.stream === STREAM_LOG) this.#screen.logCut();
+        this.#cut(control.stream);
         return this.#screen.notice("gap");
       case "rewound":
         this.#streams.get(control.stream)?.begin(control.generation, control.offset);
-        if (control.stream === STREAM_LOG) this.#screen.logCut();
+        this.#cut(control.stream);
         return this.#screen.notice("rewound");
       case "status":
         return this.#change({ status: control.status, reason: control.reason, detail: control.detail });
@@ -264,7 +264,7 @@ export class TerminalClient {
       case "presence":
         return this.#change({ operators: control.operators, viewers: control.viewers });
       case "input_ack":
-        this.#input.durable(control.durable);
+        this.#input.acknowledged(control.applied, control.durable);
         return this.#held();
       case "moved":
         this.#retryAfterMs = control.retry_after_ms;
@@ -310,10 +310,8 @@ export class TerminalClient {
     if (position === undefined) return;
     const goesOn = position.generation === attached.generation && position.next === attached.offset;
     position.begin(attached.generation, attached.offset);
-    if (attached.stream === STREAM_LOG) {
-      if (!goesOn) this.#screen.logCut();
-      return;
-    }
+    if (!goesOn) this.#cut(attached.stream);
+    if (attached.stream === STREAM_LOG) return;
     this.#attached = true;
     this.#attempt = 0;
     this.#input.attached(attached.input_seq);
@@ -322,8 +320,15 @@ export class TerminalClient {
     this.#flush();
   }
 
+  /** What was received of a stream does not go on: a log's line is not continued, a screen waits for its snapshot. */
+  #cut(stream: number): void {
+    if (stream === STREAM_LOG) this.#screen.logCut();
+    else this.#streams.get(stream)?.cut();
+  }
+
   #troubled(problem: Problem): void {
     if (problem.code === "input_session_expired") {
+      this.#input.expired();
       this.#freshSession = true;
       this.#attached = false;
       return this.#attachTerminal();
@@ -348,6 +353,7 @@ export class TerminalClient {
     this.#inSnapshot = (frame.flags & FLAG_MORE) !== 0;
     const age = position.age;
     const last = !this.#inSnapshot;
+    if (last) position.complete();
     this.#screen.write(frame.payload, () => {
       if (last && age === position.age) this.#send({ type: "ack", stream: frame.stream, offset: frame.offset });
     });

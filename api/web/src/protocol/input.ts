@@ -1,4 +1,7 @@
-/** Typed bytes, numbered within an input session, kept until they survive a crash of the host. */
+/**
+ * Typed bytes, numbered within an input session, kept until they survive a crash of the host: a host that is lost
+ * takes with it what the agent did with them.
+ */
 
 import { MAX_PAYLOAD } from "./frames.ts";
 
@@ -16,12 +19,19 @@ export class InputQueue {
   #base = 0;
   /** Sequence of the first byte not sent on the present socket. */
   #sent = 0;
+  /** Everything below was handled by the agent as it is now. */
+  #applied = 0;
   /** Until the server has named a sequence, this page's numbers are its own. */
   #numbered = false;
 
   /** Bytes kept: typed and not known to be durable. */
   get pending(): number {
     return this.#pending.length;
+  }
+
+  /** Bytes kept that the agent is not known to have handled. */
+  get waiting(): number {
+    return this.next - Math.max(this.#applied, this.#base);
   }
 
   /** The sequence of the next byte typed. */
@@ -51,12 +61,31 @@ export class InputQueue {
       this.#base = seq;
       this.#pending = new Uint8Array(0);
     }
+    // An agent that went back to a checkpoint has not handled what it is sent again.
+    this.#applied = Math.min(this.#applied, seq);
     this.#sent = seq;
   }
 
-  /** Everything below `seq` survives a crash. */
-  durable(seq: number): void {
-    const drop = Math.min(seq, this.next) - this.#base;
+  /** The agent handled everything below `applied`; what is below `durable` survives a crash. */
+  acknowledged(applied: number, durable: number): void {
+    this.#applied = Math.max(this.#applied, Math.min(applied, this.next));
+    this.#forget(Math.min(durable, this.next));
+  }
+
+  /**
+   * The server forgot the session, not what the agent did: that is not typed again, the rest is, under the numbers
+   * of a fresh session.
+   */
+  expired(): void {
+    this.#forget(this.#applied);
+    this.#applied = 0;
+    this.#base = 0;
+    this.#sent = 0;
+    this.#numbered = false;
+  }
+
+  #forget(below: number): void {
+    const drop = below - this.#base;
     if (drop <= 0) return;
     this.#pending = this.#pending.slice(drop);
     this.#base += drop;

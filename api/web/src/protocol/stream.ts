@@ -11,6 +11,8 @@ export class StreamPosition {
   #next: number | null = null;
   #rendered = 0;
   #acked = 0;
+  /** What is shown is everything up to {@link next} and nothing older. */
+  #whole = true;
   /** Frames of an older attach are not rendered under a newer one's offsets. */
   #age = 0;
 
@@ -22,9 +24,9 @@ export class StreamPosition {
     return this.#age;
   }
 
-  /** Where to go on after a reconnect. */
+  /** Where to go on after a reconnect: from a snapshot, until one was received to its end. */
   from(): From {
-    return this.#next === null ? "snapshot" : { generation: this.generation, offset: this.#next };
+    return this.#next === null || !this.#whole ? "snapshot" : { generation: this.generation, offset: this.#next };
   }
 
   /** The server begins at `offset`. */
@@ -38,15 +40,26 @@ export class StreamPosition {
     if (this.#next !== null && to > this.#next) this.#next = to;
   }
 
+  /** What is shown is older than {@link next}, or only a part: it cannot be gone on with. */
+  cut(): void {
+    this.#whole = false;
+  }
+
   /** Nothing received so far counts: the next attach asks for a snapshot. */
   forget(): void {
     this.#age += 1;
     this.#next = null;
   }
 
-  /** A snapshot replaced the screen; what follows starts at `offset`. */
+  /** A snapshot begins to replace the screen; what follows it starts at `offset`. */
   snapshot(offset: number): void {
     this.#place(offset);
+    this.#whole = false;
+  }
+
+  /** The snapshot is at its end. */
+  complete(): void {
+    this.#whole = true;
   }
 
   #place(offset: number): void {

@@ -3,7 +3,8 @@
 import { byId, setText } from "../dom.ts";
 import type { View } from "../protocol.ts";
 import { isFinal } from "../wire.ts";
-import { bytes, count, problemText, sentence, statusText, tone } from "../words.ts";
+import { count, statusText, tone } from "../words.ts";
+import { message } from "./banner.ts";
 
 export class StatusBar {
   readonly #dot = document.getElementById("dot");
@@ -56,27 +57,5 @@ export class StatusBar {
     presence.hidden = others < 2;
     presence.title = `${count(view.operators, "person", "people")} can type, ${count(view.viewers, "person", "people")} watch`;
     setText(byId("presence-count", "span"), String(others));
-  }
-}
-
-function message(view: Readonly<View>): string {
-  const { status } = view;
-  if (status !== undefined && isFinal(status)) {
-    const detail = view.detail === undefined ? "" : ` ${sentence(view.detail)}`;
-    const words = statusText(status, view.reason).replace(/^terminated/u, "has ended");
-    return `The agent ${words}.${detail} This is its last screen.`;
-  }
-  switch (view.phase) {
-    case "stopped":
-      return view.problem === undefined ? view.why : problemText(view.problem);
-    case "waiting":
-    case "connecting": {
-      // The first attempt of all needs no words.
-      if (view.why === "") return "";
-      const held = view.held === 0 ? "" : ` ${bytes(view.held)} typed will be sent then.`;
-      return `${sentence(view.problem?.detail ?? view.why)} Connecting again.${held}`;
-    }
-    case "attached":
-      return status === "suspended" ? "The agent is suspended. A key press wakes it." : "";
   }
 }

@@ -31,6 +31,7 @@ export class FakeAgent {
   inputs = new Map();
   line = "";
   created = new Date();
+  checkpoints = [];
   /** Input frames as they came, for tests. */
   received = [];
 
@@ -44,7 +45,7 @@ export class FakeAgent {
     return {
       id: this.id, name: this.name, image: this.image, image_digest: this.digest, status: this.status, desired_status: "running",
       ...(this.status === "terminated" ? { status_reason: "user_request" } : { host: "hst_01J00000000000000000000001" }),
-      epoch: 1, version: 1, suspendable: false, metadata: {}, created_at: this.created.toISOString(),
+      epoch: 1, version: 1, suspendable: true, metadata: {}, created_at: this.created.toISOString(),
       updated_at: this.created.toISOString(), terminal_url: `/agents/${this.id}/terminal`,
     };
   }
@@ -62,6 +63,26 @@ export class FakeAgent {
     const stream = this.streams[id];
     stream.bytes = Buffer.concat([stream.bytes, Buffer.from(text)]);
     for (const client of this.clients) client.pump(id);
+  }
+
+  turn(status) {
+    this.status = status;
+    for (const client of this.clients) client.say({ type: "status", status, reason: "user_request" });
+  }
+
+  checkpoint(id, kind, note) {
+    const taken = { id, agent: this.id, kind, size_bytes: 3_200, unique_bytes: 900, created_at: new Date().toISOString(), ...(note === undefined ? {} : { note }) };
+    this.checkpoints.unshift({ ...taken, head: this.streams[0].head });
+    return taken;
+  }
+
+  /** Goes back to where its terminal was; every socket is told so, and shown the screen of then. */
+  restore({ head }) {
+    const stream = this.streams[0];
+    stream.bytes = stream.bytes.subarray(0, head);
+    stream.generation += 1;
+    this.line = "";
+    for (const client of this.clients) client.rewind();
   }
 
   end() {
@@ -98,6 +119,7 @@ export class FakeAgent {
   }
 
   typed(text) {
+    if (this.status === "suspended") this.turn("running");
     for (const char of text) {
       if (char === "\x03") {
         this.line = "";
@@ -167,20 +189,30 @@ class Client {
     }
     const offset = from === "snapshot" ? head : from.offset;
     this.say({ type: "attached", stream, generation, offset, input_seq: this.agent.inputs.get(this.session) ?? 0 });
-    if (from === "snapshot" && stream === 0) {
-      // The whole history is a snapshot too; two frames, so that the flag is seen.
-      const middle = Math.floor(bytes.length / 2);
-      for (let at = 0; at < middle; at += MAX_PAYLOAD) {
-        this.socket.send(frame(2, 1, 0, head, bytes.subarray(at, Math.min(middle, at + MAX_PAYLOAD))));
-      }
-      for (let at = middle; at <= bytes.length; at += MAX_PAYLOAD) {
-        const last = at + MAX_PAYLOAD > bytes.length;
-        this.socket.send(frame(2, last ? 0 : 1, 0, head, bytes.subarray(at, at + MAX_PAYLOAD)));
-      }
-    }
+    if (from === "snapshot" && stream === 0) this.snapshot();
     this.sent[stream] = offset;
     this.acked[stream] = offset;
     this.pump(stream);
+  }
+
+  snapshot() {
+    const { head, bytes } = this.agent.streams[0];
+    // The whole history is a snapshot too; two frames, so that the flag is seen.
+    const middle = Math.floor(bytes.length / 2);
+    for (let at = 0; at < middle; at += MAX_PAYLOAD) {
+      this.socket.send(frame(2, 1, 0, head, bytes.subarray(at, Math.min(middle, at + MAX_PAYLOAD))));
+    }
+    for (let at = middle; at <= bytes.length; at += MAX_PAYLOAD) {
+      const last = at + MAX_PAYLOAD > bytes.length;
+      this.socket.send(frame(2, last ? 0 : 1, 0, head, bytes.subarray(at, at + MAX_PAYLOAD)));
+    }
+  }
+
+  rewind() {
+    const { generation, head } = this.agent.streams[0];
+    this.say({ type: "rewound", stream: 0, generation, offset: head });
+    this.snapshot();
+    this.sent[0] = this.acked[0] = head;
   }
 
   pump(id) {

@@ -54,6 +54,24 @@ export async function start({ dist, port = 0, code = "one-time", token = "claw_l
     }
   };
 
+  const life = (method, verb, agent, body, response) => {
+    if (verb === "checkpoints" && method === "GET") return send(response, 200, { data: agent.checkpoints });
+    if (verb === "checkpoints") return send(response, 201, agent.checkpoint(nextId("chk"), "requested", body.note));
+    if (verb === "suspend" || verb === "resume") {
+      agent.turn(verb === "suspend" ? "suspended" : "running");
+      return send(response, 202, agent.view());
+    }
+    if (verb === "restore") {
+      const checkpoint = agent.checkpoints.find((each) => each.id === body.checkpoint);
+      if (!checkpoint) return problem(response, 422, "validation", { errors: [{ pointer: "/checkpoint", detail: "no such checkpoint" }] });
+      agent.restore(checkpoint);
+      return send(response, 202, agent.view());
+    }
+    const from = body.from === "now" ? agent.checkpoint(nextId("chk"), "automatic") : { id: body.from };
+    const copy = spawn({ image: agent.image, name: `${agent.name}-fork` });
+    return send(response, 201, { checkpoint: from.id, results: [{ result: "agent", agent: copy.view() }] });
+  };
+
   const routes = async (request, response) => {
     const url = new URL(request.url, "http://double");
     const path = url.pathname;
@@ -95,6 +113,16 @@ export async function start({ dist, port = 0, code = "one-time", token = "claw_l
       if (!agent) return problem(response, 404, "not_found");
       agent.end();
       return send(response, 202, agent.view());
+    }
+    if ((match = is("DELETE", /^\/v1\/checkpoints\/([^/]+)$/))) {
+      for (const agent of agents.values()) agent.checkpoints = agent.checkpoints.filter((each) => each.id !== match[1]);
+      return send(response, 204);
+    }
+    if ((match = /^\/v1\/agents\/([^/]+)\/(suspend|resume|checkpoints|restore|forks)$/.exec(path))) {
+      const [, id, verb] = match;
+      const agent = agents.get(id);
+      if (!agent) return problem(response, 404, "not_found");
+      return life(request.method, verb, agent, body, response);
     }
     if ((match = is("POST", /^\/v1\/agents\/([^/]+)\/tickets$/))) {
       const agent = agents.get(match[1]);

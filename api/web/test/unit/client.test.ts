@@ -2,13 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { ACK_BYTES, ConnectError, DEAD_MS, FLAG_MORE, KIND_DATA, KIND_SNAPSHOT, MAX_PAYLOAD, MAX_PENDING, RESIZE_MS } from "../../src/protocol.ts";
-import { bytes, Rig, settle } from "./harness.ts";
-
-async function attached(): Promise<Rig> {
-  const rig = new Rig();
-  (await rig.start()).open();
-  return rig;
-}
+import { attached, bytes, Rig, settle } from "./harness.ts";
 
 test("the first attach asks for the screen and names the input session", async () => {
   const rig = new Rig();
@@ -121,7 +115,7 @@ test("input is numbered, split, and sent again from where the server is", async 
   rig.socket.say({ type: "input_ack", applied: 3, durable: 2 });
   rig.socket.close(1006);
   assert.ok(rig.client.type(bytes("while away")));
-  assert.equal(rig.view?.held, 2 + MAX_PAYLOAD + 10);
+  assert.equal(rig.view?.held, 1 + MAX_PAYLOAD + 10, "what the agent has handled does not wait");
   await rig.clock.pass(300);
   rig.socket.open({ input_seq: 3 });
   assert.equal(rig.socket.typed(3), `${"y".repeat(MAX_PAYLOAD + 1)}while away`);
@@ -156,6 +150,46 @@ test("an expired session is replaced by a fresh one", async () => {
   rig.socket.say({ type: "attached", stream: 0, generation: 1, offset: 0, input_seq: 0 });
   assert.equal(rig.socket.typed(0), "abc");
   assert.equal(rig.problems.length, 0);
+});
+
+test("what was handled is kept until it is durable, and typed again to an agent that lost it", async () => {
+  const rig = await attached();
+  rig.client.type(bytes("make;test"));
+  rig.socket.say({ type: "input_ack", applied: 9, durable: 5 });
+  rig.socket.close(1006);
+  assert.equal(rig.view?.held, 0);
+  await rig.clock.pass(300);
+  // The host was lost; the checkpoint the agent is back from has the first five bytes.
+  rig.socket.open({ generation: 2, input_seq: 5 });
+  assert.equal(rig.socket.typed(5), "test");
+  rig.socket.say({ type: "input_ack", applied: 9, durable: 9 });
+  rig.socket.close(1006);
+  await rig.clock.pass(300);
+  rig.socket.open({ generation: 2, input_seq: 9 });
+  assert.equal(rig.socket.inputs.length, 0);
+});
+
+test("a planned move repeats no input though none of it is durable yet", async () => {
+  const rig = await attached();
+  rig.client.type(bytes("abc"));
+  rig.socket.say({ type: "input_ack", applied: 2, durable: 0 });
+  rig.socket.say({ type: "moved", epoch: 2, retry_after_ms: 100 });
+  rig.client.type(bytes("d"));
+  rig.socket.close(4503);
+  rig.client.type(bytes("e"));
+  await rig.clock.pass(300);
+  rig.socket.open({ input_seq: 3 });
+  assert.equal(rig.socket.typed(3), "de");
+});
+
+test("a forgotten session is not told again what the agent handled", async () => {
+  const rig = await attached();
+  rig.client.type(bytes("rm x;ls"));
+  rig.socket.say({ type: "input_ack", applied: 5, durable: 0 });
+  rig.socket.say({ type: "problem", problem: { title: "", status: 409, code: "input_session_expired", retryable: false, request_id: "r" } });
+  rig.socket.inputs.length = 0;
+  rig.socket.say({ type: "attached", stream: 0, generation: 1, offset: 0, input_seq: 0 });
+  assert.equal(rig.socket.typed(0), "ls");
 });
 
 test("typing beyond the bound is refused whole and said", async () => {

@@ -1,7 +1,9 @@
 /** A scripted server and a clock that moves only when told, around a {@link TerminalClient}. */
 
+import assert from "node:assert/strict";
+
 import {
-  ConnectError, decode, encode, TerminalClient,
+  ConnectError, decode, encode, KIND_SNAPSHOT, TerminalClient,
   type ClientControl, type Environment, type Frame, type LinkEvents, type Notice, type Screen, type ServerControl, type View,
 } from "../../src/protocol.ts";
 import type { Problem } from "../../src/wire.ts";
@@ -80,10 +82,11 @@ export class Socket {
     });
   }
 
-  /** Greets and answers the attach. */
+  /** Greets and answers the attach; where a snapshot was asked for, with one, of an empty screen. */
   open({ generation = 1, offset = 0, input_seq = 0 } = {}): void {
     this.hello();
     this.say({ type: "attached", stream: 0, generation, offset, input_seq });
+    if (this.of("attach").at(-1)?.from === "snapshot") this.send(KIND_SNAPSHOT, offset, "");
   }
 
   of<T extends ClientControl["type"]>(type: T): (ClientControl & { type: T })[] {
@@ -192,4 +195,23 @@ export class Rig implements Environment, Screen {
   changed(view: View): void {
     this.view = { ...view };
   }
+}
+
+/** Attached, with the first screen shown and acknowledged: what a test counts begins after that. */
+export async function attached(): Promise<Rig> {
+  const rig = new Rig();
+  const socket = await rig.start();
+  socket.open();
+  assert.deepEqual([rig.resets, socket.of("ack").length], [1, 1]);
+  rig.resets = 0;
+  socket.controls.splice(0, socket.controls.length, ...socket.controls.filter((each) => each.type !== "ack"));
+  return rig;
+}
+
+/** Loses the socket and greets the next one, which is asked for the answer: from where. */
+export async function again(rig: Rig) {
+  rig.socket.close(1006);
+  await rig.clock.pass(10_000);
+  rig.socket.hello();
+  return rig.socket.of("attach").at(-1)?.from;
 }

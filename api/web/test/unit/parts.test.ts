@@ -41,13 +41,27 @@ test("durable input is forgotten, never more than was typed", () => {
   queue.attached(0);
   queue.push(bytes("abcdef"));
   assert.equal([...queue.take()].map((chunk) => text(chunk.payload)).join(""), "abcdef");
-  queue.durable(4);
+  queue.acknowledged(4, 4);
   assert.equal(queue.pending, 2);
-  queue.durable(3);
+  queue.acknowledged(3, 3);
   assert.equal(queue.pending, 2);
-  queue.durable(99);
+  queue.acknowledged(99, 99);
   assert.equal(queue.pending, 0);
   assert.equal(queue.next, 6);
+});
+
+test("what waits is what the agent is not known to have handled", () => {
+  const queue = new InputQueue();
+  queue.attached(0);
+  queue.push(bytes("abcdef"));
+  assert.equal(queue.waiting, 6);
+  assert.equal([...queue.take()].length, 1);
+  queue.acknowledged(5, 2);
+  assert.deepEqual([queue.waiting, queue.pending], [1, 4]);
+  queue.attached(3);
+  assert.equal(queue.waiting, 3, "an agent that went back handles it again");
+  queue.acknowledged(6, 6);
+  assert.deepEqual([queue.waiting, queue.pending], [0, 0]);
 });
 
 test("a session used elsewhere drops what has taken numbers", () => {
@@ -97,7 +111,7 @@ test("what is durable before it was sent is not sent", () => {
   const queue = new InputQueue();
   queue.attached(0);
   queue.push(bytes("abcdef"));
-  queue.durable(4);
+  queue.acknowledged(4, 4);
   assert.deepEqual([...queue.take()], [{ offset: 4, payload: bytes("ef") }]);
 });
 
