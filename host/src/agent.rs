@@ -27,6 +27,7 @@ use crate::{
 };
 
 pub(crate) mod ask;
+pub(crate) mod command;
 pub(crate) mod driver;
 pub(crate) mod limiter;
 pub(crate) mod mailbox;
@@ -116,7 +117,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
-    pub(crate) fn new(id: AgentId, epoch: u64, terminal: TerminalLog, workspace: Option<Workspace>) -> Arc<Self> {
+    pub(crate) fn new(
+        id: AgentId,
+        epoch: u64,
+        terminal: TerminalLog,
+        workspace: Option<Workspace>,
+    ) -> Arc<Self> {
         let starting = Live { status: Status::Starting, reason: None, detail: None, moved: false };
         let size = terminal.size();
         Arc::new(Self {

@@ -9,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 use wire::{
     AgentId, HostId, Incarnation, PackId,
     host::{
-        Commits, Committed, Commit, HEARTBEAT_SECONDS, Heartbeat, Lease, Redeem, Redeemed, Register, Registered, Report,
+        Commit, Commits, Committed, HEARTBEAT_SECONDS, Heartbeat, Lease, Redeem, Redeemed, Register,
+        Registered, Report,
     },
     message::{Delivery, Send},
     problem::{Code, Problem},

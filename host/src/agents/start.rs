@@ -27,7 +27,7 @@ use crate::{
     },
     checkpoints::restore::{self, Restored},
     engine::MAX_MEMORY_BYTES,
-    images::Image,
+    images::{Image, Program},
     journal::Journal,
     persist,
     terminal::{
@@ -111,7 +111,8 @@ impl Agents {
                 return Err(refused(RefusalCode::Cordoned, "the host takes no more agents"));
             }
             let present = entries.get(&start.agent);
-            if present.is_some_and(|other| other.parked.is_none() && !other.shared.live().borrow().is_over()) {
+            if present.is_some_and(|other| other.parked.is_none() && !other.shared.live().borrow().is_over())
+            {
                 return Err(refused(RefusalCode::StaleEpoch, "another start of the agent came first"));
             }
             let parked = present.and_then(|other| Some((other.shared.clone(), other.parked?)));
@@ -127,6 +128,10 @@ impl Agents {
         };
         if start.restart && start.resume.is_none() {
             shared.output(RESTARTED);
+        }
+        if matches!(image.program(), Program::Command(_)) {
+            // It has no reader for its inbox, ever: what is in it stays there.
+            shared.pulls.begin();
         }
         if start.restart || start.resume.is_some() {
             // What came while it was on no host.

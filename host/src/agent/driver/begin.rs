@@ -9,12 +9,13 @@ use bytes::Bytes;
 use checkpoint::{Checkpoint, manifest};
 use tokio::time::Instant;
 use wasmtime::{Store, component::Instance};
+use wasmtime_wasi::WasiCtx;
 use wire::{
     agent::StatusReason,
     host::{Refusal, RefusalCode, ResumeCause, Start},
 };
 
-use super::{Cast, Running, STORE_FUEL, SLICE_FUEL, deliver, deliver::Delivered, refusal, rollback::Ran};
+use super::{Cast, Running, SLICE_FUEL, STORE_FUEL, deliver, deliver::Delivered, refusal, rollback::Ran};
 use crate::{
     agent::{
         Shared,
@@ -62,20 +63,10 @@ pub(super) async fn fresh(
     bucket: &mut Bucket,
     clock_ns: u64,
 ) -> Result<Fresh, Refusal> {
-    let internal = |error: wasmtime::Error| refusal(RefusalCode::Internal, format!("{error:#}"));
-    let memory_limit = usize::try_from(u64::from(start.limits.memory_mib) << 20).unwrap_or(usize::MAX);
     let context = wasi::context(shared, &start.env, Clock::resumed(clock_ns, Duration::ZERO));
-    let outbox = services.outbox.of(start.timeline);
-    let limiter = Limiter::new(memory_limit);
-    let state = AgentState::new(shared.clone(), workspace, limiter, context, start.send_to.clone(), outbox);
-    let mut store = Store::new(image.engine(), state);
-    store.limiter(|state| &mut state.limiter);
-    store.set_hostcall_fuel(HOSTCALL_BYTES);
-    store.set_max_component_handles(MAX_COMPONENT_HANDLES);
-    store.set_fuel(STORE_FUEL).map_err(internal)?;
-    store.fuel_async_yield_interval(Some(SLICE_FUEL)).map_err(internal)?;
+    let mut store = store(shared, workspace, image, start, services, context)?;
     let meter = Ahead { fuel: &shared.meters.fuel, settled: shared.meters.fuel.load(Ordering::Relaxed) };
-    let pre = image.component().instance_pre();
+    let pre = image.instance_pre();
     let made = async {
         let instance = pre.instantiate_async(&mut store).await?;
         let component = AgentIndices::new(pre)?.load(&mut store, &instance)?;
@@ -87,6 +78,29 @@ pub(super) async fn fresh(
     }
 }
 
+/// An empty store with an agent's limits, whose standard streams are those of `context`.
+pub(in crate::agent) fn store(
+    shared: &Arc<Shared>,
+    workspace: Workspace,
+    image: &Image,
+    start: &Start,
+    services: &Services,
+    context: WasiCtx,
+) -> Result<Store<AgentState>, Refusal> {
+    let internal = |error: wasmtime::Error| refusal(RefusalCode::Internal, format!("{error:#}"));
+    let memory_limit = usize::try_from(u64::from(start.limits.memory_mib) << 20).unwrap_or(usize::MAX);
+    let outbox = services.outbox.of(start.timeline);
+    let limiter = Limiter::new(memory_limit);
+    let state = AgentState::new(shared.clone(), workspace, limiter, context, start.send_to.clone(), outbox);
+    let mut store = Store::new(image.engine(), state);
+    store.limiter(|state| &mut state.limiter);
+    store.set_hostcall_fuel(HOSTCALL_BYTES);
+    store.set_max_component_handles(MAX_COMPONENT_HANDLES);
+    store.set_fuel(STORE_FUEL).map_err(internal)?;
+    store.fuel_async_yield_interval(Some(SLICE_FUEL)).map_err(internal)?;
+    Ok(store)
+}
+
 impl Running {
     pub(super) async fn begin(cast: &mut Cast) -> Result<Self, Refusal> {
         let (shared, image) = (cast.shared.clone(), cast.image.clone());
@@ -95,9 +109,8 @@ impl Running {
         let wall = (wall > 0).then(|| Duration::from_secs(wall.into()));
         let mut bucket = Bucket::new(cast.start.limits.fuel_per_second, begun);
         let restored = cast.restored.take();
-        let away = restored.as_ref().map_or(0, |restored| {
-            now_ms().saturating_sub(restored.checkpoint.taken_at_ms)
-        });
+        let away =
+            restored.as_ref().map_or(0, |restored| now_ms().saturating_sub(restored.checkpoint.taken_at_ms));
         let clock = restored.as_ref().map_or(0, |restored| {
             restored.checkpoint.monotonic_ns.saturating_add(away.saturating_mul(1_000_000))
         });
@@ -109,7 +122,8 @@ impl Running {
         }
         let workspace = shared.workspace().ok_or_else(|| refusal(RefusalCode::Internal, "no workspace"))?;
         let fresh =
-            fresh(&shared, workspace.clone(), &image, &cast.start, &cast.services, &mut bucket, clock).await?;
+            fresh(&shared, workspace.clone(), &image, &cast.start, &cast.services, &mut bucket, clock)
+                .await?;
         let now = Instant::now();
         let mut running = Self {
             used: shared.meters.fuel.load(Ordering::Relaxed),
@@ -240,7 +254,11 @@ impl Running {
     }
 }
 
-fn start_refusal(store: &Store<AgentState>, error: &wasmtime::Error, memory_mib: u32) -> Refusal {
+pub(in crate::agent) fn start_refusal(
+    store: &Store<AgentState>,
+    error: &wasmtime::Error,
+    memory_mib: u32,
+) -> Refusal {
     if store.data().limiter.refused() {
         let detail = format!("its first memories do not fit into memory_mib ({memory_mib} MiB)");
         return refusal(RefusalCode::OutOfMemory, detail);
