@@ -148,7 +148,10 @@ impl Agents {
         let entries = self.entries();
         let entry = entries.get(&id).ok_or(Reply::Gone {})?;
         if entry.shared.epoch() != epoch {
-            return Err(refusal(RefusalCode::StaleEpoch, format!("epoch {} is here", entry.shared.epoch())));
+            return Err(refusal(
+                RefusalCode::StaleEpoch,
+                format!("epoch {} is here", entry.shared.epoch()),
+            ));
         }
         Ok(Placed {
             shared: entry.shared.clone(),

@@ -196,7 +196,8 @@ pub(crate) fn open(config: &Config, reports: mpsc::UnboundedSender<Report>) -> R
     let link = Arc::new(OnceLock::new());
     let (services, worker) = Services::new(depot.clone(), link.clone());
     let index = services.index.clone();
-    let means = agents::Means { images, executor, services, link: link.clone(), capacity, dir, reports };
+    let means =
+        agents::Means { images, executor, services, link: link.clone(), capacity, dir, reports };
     Ok(Opened { agents: Agents::new(means), worker, means: Ways { depot, index, link } })
 }
 

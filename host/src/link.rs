@@ -9,8 +9,7 @@ use tokio_util::sync::CancellationToken;
 use wire::{
     AgentId, HostId, Incarnation, PackId,
     host::{
-        Commit, Commits, Committed, HEARTBEAT_SECONDS, Heartbeat, Lease, Redeem, Redeemed, Register,
-        Registered, Report,
+        Commits, Committed, Commit, HEARTBEAT_SECONDS, Heartbeat, Lease, Redeem, Redeemed, Register, Registered, Report,
     },
     message::{Delivery, Send},
     problem::{Code, Problem},

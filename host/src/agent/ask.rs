@@ -23,7 +23,11 @@ pub(crate) struct Ask {
 #[derive(Debug)]
 pub(crate) enum What {
     /// A durable checkpoint; answered with its id, or with none when the last one counts.
-    Checkpoint { kind: CheckpointKind, note: Option<String>, then: Then },
+    Checkpoint {
+        kind: CheckpointKind,
+        note: Option<String>,
+        then: Then,
+    },
     /// Another component in its place.
     Upgrade(Arc<Image>),
 }

@@ -345,11 +345,7 @@ mod tests {
 
     fn to(id: AgentId) -> wit::Operation {
         let body = b"hi".to_vec();
-        wit::Operation::Send(wit::MessageOut {
-            to: id.to_string(),
-            content_type: "text/plain".to_owned(),
-            body,
-        })
+        wit::Operation::Send(wit::MessageOut { to: id.to_string(), content_type: "text/plain".to_owned(), body })
     }
 
     #[tokio::test]

@@ -79,12 +79,8 @@ impl Agents {
         shared.mailbox.rest();
         shared.set_live(resting(park.reason));
         let (asks, _) = tokio::sync::mpsc::channel(1);
-        let entry = Entry {
-            shared: shared.clone(),
-            stopping: Arc::default(),
-            asks,
-            parked: Some(park.checkpoint.id),
-        };
+        let entry =
+            Entry { shared: shared.clone(), stopping: Arc::default(), asks, parked: Some(park.checkpoint.id) };
         self.entries().insert(park.agent, entry);
         self.watch(&shared);
         Reply::Done {}

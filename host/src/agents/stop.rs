@@ -95,8 +95,11 @@ impl Agents {
             return;
         }
         if placed.shared.is_suspendable() {
-            let what =
-                What::Checkpoint { kind: CheckpointKind::Automatic, note: None, then: Then::Release {} };
+            let what = What::Checkpoint {
+                kind: CheckpointKind::Automatic,
+                note: None,
+                then: Then::Release {},
+            };
             // Whatever came of it, what is left is ended.
             if let Asked::Done(_) = self.ask(&placed, what, grace).await {
                 let _ = placed.shared.live().wait_for(Live::is_over).await;

@@ -151,7 +151,9 @@ impl Agents {
     }
 }
 
-fn answer_of(answer: Result<Result<Option<CheckpointId>, AskError>, oneshot::error::RecvError>) -> Asked {
+fn answer_of(
+    answer: Result<Result<Option<CheckpointId>, AskError>, oneshot::error::RecvError>,
+) -> Asked {
     match answer {
         Ok(Ok(id)) => Asked::Done(id),
         Ok(Err(error)) => Asked::Refused(error),

@@ -89,10 +89,7 @@ impl Base {
     /// A page of a memory; zeros beyond what a fresh instance has.
     pub(crate) fn page(&self, memory: usize, page: u32) -> &[u8] {
         let from = page as usize * PAGE_BYTES;
-        self.memories
-            .get(memory)
-            .and_then(|bytes| bytes.get(from..from + PAGE_BYTES))
-            .unwrap_or(&[0; PAGE_BYTES])
+        self.memories.get(memory).and_then(|bytes| bytes.get(from..from + PAGE_BYTES)).unwrap_or(&[0; PAGE_BYTES])
     }
 }
 

@@ -17,11 +17,7 @@ use wire::{
     host::{Commit, CommitRefusal, Committed, MAX_COMMITS, Then},
 };
 
-use super::{
-    capture::{FilesAt, Snapshot},
-    encode,
-    index::Index,
-};
+use super::{capture::{FilesAt, Snapshot}, encode, index::Index};
 use crate::link::{Link, LinkError};
 
 /// How long a checkpoint that nobody waits for may wait for others to share its pack.
@@ -187,10 +183,8 @@ impl Worker {
 
 async fn flush(batch: Vec<Queued>, means: &Means) {
     let index = means.index.clone();
-    let (mut answers, jobs): (BTreeMap<_, _>, Vec<_>) = batch
-        .into_iter()
-        .map(|queued| ((queued.job.agent, (queued.answer, queued._budget)), queued.job))
-        .unzip();
+    let (mut answers, jobs): (BTreeMap<_, _>, Vec<_>) =
+        batch.into_iter().map(|queued| ((queued.job.agent, (queued.answer, queued._budget)), queued.job)).unzip();
     let encoded = tokio::task::spawn_blocking(move || encode::encode(jobs, &index)).await;
     let mut tell = |agent: AgentId, result| {
         if let Some((answer, _)) = answers.remove(&agent) {

@@ -72,11 +72,7 @@ impl<'a> Packs<'a> {
             node: match entry.node {
                 Node::File(content) => Node::File(Content {
                     size: content.size,
-                    pieces: content
-                        .pieces
-                        .into_iter()
-                        .map(|piece| piece.map(|piece| self.store(piece)))
-                        .collect(),
+                    pieces: content.pieces.into_iter().map(|piece| piece.map(|piece| self.store(piece))).collect(),
                 }),
                 Node::Directory => Node::Directory,
                 Node::Link(target) => Node::Link(target),

@@ -36,8 +36,7 @@ impl Pagemap {
         let all = || (0..u32::try_from(pages).unwrap_or(u32::MAX)).collect();
         let address = memory.as_ptr().addr();
         // The kernel's pages may be larger than ours, or the memory may not begin at one.
-        let Some(file) = self.file.as_ref().filter(|_| address.is_multiple_of(PAGE_BYTES) && small_pages())
-        else {
+        let Some(file) = self.file.as_ref().filter(|_| address.is_multiple_of(PAGE_BYTES) && small_pages()) else {
             return all();
         };
         let mut written = Vec::new();

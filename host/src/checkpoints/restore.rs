@@ -79,13 +79,12 @@ impl RestoreError {
 }
 
 /// Reads a checkpoint. Everything in it is verified by hash, and fits its own bounds.
-pub(crate) async fn load(
-    depot: &Depot,
-    at: &CheckpointRef,
-    image: &Digest,
-) -> Result<Restored, RestoreError> {
-    let expect =
-        Expect { image: Some(image.clone()), instrumenter: Some(instrument::VERSION), ..Expect::default() };
+pub(crate) async fn load(depot: &Depot, at: &CheckpointRef, image: &Digest) -> Result<Restored, RestoreError> {
+    let expect = Expect {
+        image: Some(image.clone()),
+        instrumenter: Some(instrument::VERSION),
+        ..Expect::default()
+    };
     let failed = |source| RestoreError::Read { id: at.id, source };
     let stored = depot.manifest(at, &expect).await.map_err(failed)?;
     let tree = match &stored.tree {

@@ -47,6 +47,5 @@ pub(super) async fn take(
     let read = read.await;
     drop(store);
     let _ = std::fs::remove_dir_all(&dir);
-    read.map_err(|error| format!("a fresh instance cannot be made: {}", error.root_cause()))?
-        .map_err(|e| failed(&e))
+    read.map_err(|error| format!("a fresh instance cannot be made: {}", error.root_cause()))?.map_err(|e| failed(&e))
 }

@@ -281,8 +281,7 @@ impl Running {
                 };
                 let mut guest = capture::guest(&mut self.store, &self.instance, eyes).await?;
                 let described = self.store.data_mut().describe_handles();
-                (guest.files, guest.handles) =
-                    described.map_err(|what| CaptureError::Handle(what.to_string()))?;
+                (guest.files, guest.handles) = described.map_err(|what| CaptureError::Handle(what.to_string()))?;
                 Some(guest)
             }
         };

@@ -119,9 +119,7 @@ impl Running {
             return Err(Ending::failed(trap.reason, trap.detail));
         }
         if self.past.lost {
-            return Err(Ending::GivenUp(
-                "it trapped, and what came since its last checkpoint is not here".to_owned(),
-            ));
+            return Err(Ending::GivenUp("it trapped, and what came since its last checkpoint is not here".to_owned()));
         }
         if let Err(why) = self.go_back().await {
             return Err(Ending::GivenUp(format!("it trapped and could not be taken back here: {why}")));
@@ -150,8 +148,7 @@ impl Running {
         };
         let then = if aside { "set aside" } else { "tried once more" };
         let detail: String = trap.detail.chars().filter(|c| !c.is_control()).collect();
-        let line =
-            format!("[{what} in {}: {detail}; back to the last checkpoint, the event is {then}]", ran.what());
+        let line = format!("[{what} in {}: {detail}; back to the last checkpoint, the event is {then}]", ran.what());
         self.shared.note(Level::Error, Source::Host, line.clone(), vec![]);
         tracing::warn!(reason = ?trap.reason, %detail, aside, "an event broke its component");
         line
@@ -214,9 +211,7 @@ impl Running {
                 });
                 let over: Vec<u64> = done.chain(waiting).collect();
                 let state = self.store.data_mut();
-                state
-                    .operations
-                    .restore(&self.shared, operations, ResumeCause::Rollback, |op| over.contains(&op));
+                state.operations.restore(&self.shared, operations, ResumeCause::Rollback, |op| over.contains(&op));
             }
             None => {
                 self.shared.rewind(None, generation);

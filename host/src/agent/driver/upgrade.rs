@@ -82,10 +82,7 @@ impl Running {
         self.settle();
         let (state,) = saved.map_err(|error| format!("save failed: {}", error.root_cause()))?;
         if state.len() > MAX_STATE_BYTES {
-            return Err(format!(
-                "its state has {} bytes; at most {MAX_STATE_BYTES} are handed over",
-                state.len()
-            ));
+            return Err(format!("its state has {} bytes; at most {MAX_STATE_BYTES} are handed over", state.len()));
         }
         Ok(state)
     }
