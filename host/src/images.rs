@@ -18,9 +18,10 @@ use instrument::{Instrumented, Layout};
 use sha2::{Digest as _, Sha256};
 use wasmtime::{
     Engine,
-    component::{Component, Linker},
+    component::{Component, InstancePre, Linker},
 };
-use wire::Digest;
+use wasmtime_wasi::p2::bindings::CommandPre;
+use wire::{Digest, image::ImageKind};
 
 use crate::{
     agent::state::AgentState,
@@ -72,8 +73,8 @@ pub enum ImageError {
         #[source]
         source: wasmtime::Error,
     },
-    /// It imports what no grant can give, or does not export `openclaw:agent/handler`.
-    #[error("component {name:?} does not fit the world `agent`")]
+    /// It imports what no grant can give, or exports neither `openclaw:agent/handler` nor `wasi:cli/run`.
+    #[error("component {name:?} fits neither the world `agent` nor `wasi:cli/command`")]
     World {
         /// Which.
         name: String,
@@ -99,10 +100,18 @@ pub(crate) struct Suspendable {
     pub(crate) base: Base,
 }
 
+/// What a component is run by.
+pub(crate) enum Program {
+    /// Its handler gets events.
+    Agent(AgentPre<AgentState>),
+    /// It runs from its beginning to its end.
+    Command(CommandPre<AgentState>),
+}
+
 /// A compiled component.
 pub(crate) struct Image {
     info: wire::image::Image,
-    component: AgentPre<AgentState>,
+    program: Program,
     suspendable: Option<Suspendable>,
 }
 
@@ -113,12 +122,20 @@ impl fmt::Debug for Image {
 }
 
 impl Image {
-    pub(crate) fn component(&self) -> &AgentPre<AgentState> {
-        &self.component
+    pub(crate) fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// What instances are made from, whatever runs them.
+    pub(crate) fn instance_pre(&self) -> &InstancePre<AgentState> {
+        match &self.program {
+            Program::Agent(pre) => pre.instance_pre(),
+            Program::Command(pre) => pre.instance_pre(),
+        }
     }
 
     pub(crate) fn engine(&self) -> &Engine {
-        self.component.engine()
+        self.instance_pre().engine()
     }
 
     pub(crate) fn info(&self) -> &wire::image::Image {
@@ -253,9 +270,19 @@ impl Images {
             return Err(ImageError::TooLarge { name, bytes: bytes.len() });
         }
         let digest = Digest::from_bytes(Sha256::digest(bytes).into());
-        let (code, mut layout, mut reason) = match instrument::instrument(bytes) {
+        let exported = instrument::exports(bytes);
+        let exports = |prefix: &str| exported.iter().any(|name| name.starts_with(prefix));
+        let kind = match exports(RUN_EXPORT) && !exports(HANDLER_EXPORT) {
+            true => ImageKind::Command,
+            false => ImageKind::Agent,
+        };
+        let instrumented = match kind {
+            ImageKind::Command => Err(RUNS.to_owned()),
+            ImageKind::Agent => instrument::instrument(bytes).map_err(|why| why.to_string()),
+        };
+        let (code, mut layout, mut reason) = match instrumented {
             Ok(Instrumented { component, layout }) => (Cow::Owned(component), Some(layout), None),
-            Err(reason) => (Cow::Borrowed(bytes), None, Some(reason.to_string())),
+            Err(reason) => (Cow::Borrowed(bytes), None, Some(reason)),
         };
         let (component, compile_ms) = self.compile(&name, &code)?;
         // Otherwise the first agent pays for it.
@@ -266,33 +293,36 @@ impl Images {
         let ours = |name: &str| name.starts_with(RESTORE_IMPORT);
         let imports = types.imports(&self.engine).map(|(name, _)| name.to_owned());
         let imports = imports.filter(|name| !ours(name)).collect();
-        let upgradable = types.exports(&self.engine).any(|(name, _)| name.starts_with(UPGRADE_EXPORT));
-        let pre = self
-            .linker
-            .instantiate_pre(&component)
-            .and_then(AgentPre::new)
-            .map_err(|source| ImageError::World { name: name.clone(), source })?;
-        let suspendable =
-            layout.take().and_then(|layout| match self.suspendable(&component, &pre, &layout) {
-                Ok(suspendable) => Some(suspendable),
-                Err(why) => {
-                    reason = Some(why);
-                    None
-                }
-            });
+        let world = |source| ImageError::World { name: name.clone(), source };
+        let pre = self.linker.instantiate_pre(&component).map_err(world)?;
+        let (program, suspendable) = match kind {
+            ImageKind::Command => (Program::Command(CommandPre::new(pre).map_err(world)?), None),
+            ImageKind::Agent => {
+                let pre = AgentPre::new(pre).map_err(world)?;
+                let suspendable =
+                    layout.take().and_then(|layout| match self.suspendable(&component, &pre, &layout) {
+                        Ok(suspendable) => Some(suspendable),
+                        Err(why) => {
+                            reason = Some(why);
+                            None
+                        }
+                    });
+                (Program::Agent(pre), suspendable)
+            }
+        };
         let info = wire::image::Image {
             digest,
             name,
             description: source.description.clone(),
             size_bytes: bytes.len() as u64,
             imports,
-            kind: wire::image::ImageKind::Agent,
+            kind,
             suspendable: suspendable.is_some(),
             not_suspendable: reason,
-            upgradable,
+            upgradable: exports(UPGRADE_EXPORT),
             compile_ms,
         };
-        Ok(Image { info, component: pre, suspendable })
+        Ok(Image { info, program, suspendable })
     }
 
     fn suspendable(
@@ -325,6 +355,12 @@ impl Images {
     }
 }
 
+/// What a command exports.
+const RUN_EXPORT: &str = "wasi:cli/run@0.2.";
+/// What an agent exports; one that has both is an agent.
+const HANDLER_EXPORT: &str = "openclaw:agent/handler@";
+/// Why a command cannot be suspended.
+const RUNS: &str = "it runs by wasi:cli/run, which blocks: it is never between two events";
 /// Imports that the instrumenter added.
 const RESTORE_IMPORT: &str = "openclaw-restore-";
 /// What a component exports that can hand its state to another version.

@@ -28,6 +28,7 @@
 
 mod access;
 mod error;
+mod exports;
 mod fuzz;
 mod module;
 mod resource;
@@ -35,6 +36,7 @@ mod scan;
 mod wire;
 
 pub use error::Unsuspendable;
+pub use exports::exports;
 #[doc(hidden)]
 pub use fuzz::fuzz;
 

@@ -230,7 +230,8 @@ struct Pty {
 
 impl Pty {
     fn open(user: &User, agent: &str) -> Self {
-        let line = format!("{} attach {agent}; echo code=$?; stty -a; echo end of modes", program().display());
+        let line =
+            format!("{} attach {agent}; echo code=$?; stty -a; echo end of modes", program().display());
         let mut script = Command::new("script");
         script.args(["-qec", &line, "/dev/null"]).env("SHELL", "/bin/sh").env("TERM", "xterm");
         script.env("HOME", user.home()).current_dir(user.home());

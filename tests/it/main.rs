@@ -4,6 +4,7 @@
 mod binary;
 mod browser;
 mod cli;
+mod commands;
 mod crash;
 mod damage;
 mod differential;

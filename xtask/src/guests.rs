@@ -15,18 +15,20 @@ mod languages;
 mod tools;
 
 /// A component's name and the package of the workspace that makes it.
-const GUESTS: [(&str, &str); 4] = [
+const GUESTS: [(&str, &str); 5] = [
     ("shell", "shell-agent"),
     ("hello", "hello-agent"),
     ("hostile", "hostile-agent"),
     ("machine", "machine-agent"),
+    ("filter", "filter-command"),
 ];
 /// Everything that decides what they are.
-const INPUTS: [&str; 7] = [
+const INPUTS: [&str; 8] = [
     "wit",
     "agent-guest",
     "tests/guests/hostile",
     "tests/guests/machine",
+    "tests/guests/filter",
     "Cargo.toml",
     "Cargo.lock",
     "rust-toolchain.toml",
@@ -76,5 +78,7 @@ fn target(ws: &Workspace) -> PathBuf {
 /// What cargo makes of a package.
 fn made(ws: &Workspace, package: &str) -> PathBuf {
     let dir = target(ws).join(toolchain::TARGET).join("guest");
-    dir.join(package.replace('-', "_")).with_extension("wasm")
+    // A library's file has underscores, a program's is called as the package.
+    let program = dir.join(package).with_extension("wasm");
+    if program.is_file() { program } else { dir.join(package.replace('-', "_")).with_extension("wasm") }
 }

@@ -28,24 +28,25 @@ use super::{
 use crate::{
     bindings::agent::{Agent, openclaw::agent::types as wit},
     checkpoints::{Services, capture::FilesAt, restore::Restored},
-    images::Image,
+    images::{Image, Program},
 };
 
 mod begin;
 pub(crate) use begin::now_ms;
+pub(super) use begin::{start_refusal, store};
 mod deliver;
+pub(super) use deliver::{Delivered, broken};
 mod keep;
 mod rollback;
 mod upgrade;
 
-use deliver::Delivered;
 use keep::InFlight;
 use rollback::Past;
 
 /// Fuel of one slice: about 0.1 to 0.2 ms of guest code, then others go first.
 pub(crate) const SLICE_FUEL: u64 = 200_000;
 /// What a store starts with; its use is read from what is left. It is never used up.
-const STORE_FUEL: u64 = u64::MAX / 2;
+pub(super) const STORE_FUEL: u64 = u64::MAX / 2;
 
 /// How an agent's task ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,6 +121,9 @@ struct Running {
 
 /// Runs an agent to its end. `started` is answered when its `start` event returned, or did not.
 pub(crate) async fn drive(mut cast: Cast, started: oneshot::Sender<Result<(), Refusal>>) -> Option<Ending> {
+    if matches!(cast.image.program(), Program::Command(_)) {
+        return super::command::drive(cast, started).await;
+    }
     let shared = cast.shared.clone();
     let timeout = Duration::from_millis(cast.start.timeout_ms);
     let begun = tokio::select! {
@@ -148,7 +152,7 @@ pub(crate) async fn drive(mut cast: Cast, started: oneshot::Sender<Result<(), Re
     }
 }
 
-fn refusal(code: RefusalCode, detail: impl Into<String>) -> Refusal {
+pub(super) fn refusal(code: RefusalCode, detail: impl Into<String>) -> Refusal {
     Refusal { code, detail: detail.into() }
 }
 

@@ -32,6 +32,8 @@ pub(crate) struct AgentState {
     pub(crate) table: ResourceTable,
     /// The component's handles, by their numbers.
     pub(crate) shadow: Shadow,
+    /// Standard error is shown on the terminal too, as a command's is.
+    pub(crate) shows_stderr: bool,
     /// While handles are being restored: what they will be.
     pub(crate) staging: Option<Staging>,
 }
@@ -57,6 +59,7 @@ impl AgentState {
             wasi,
             table,
             shadow: Shadow::default(),
+            shows_stderr: false,
             staging: None,
         }
     }
@@ -69,8 +72,8 @@ impl AgentState {
 
     /// The view that stdio, streams and timers work on.
     pub(crate) fn view(&mut self) -> View<'_> {
-        let Self { wasi, table, shadow, shared, .. } = self;
-        View { ctx: wasi, table, shadow, shared }
+        let Self { wasi, table, shadow, shared, shows_stderr, .. } = self;
+        View { ctx: wasi, table, shadow, shared, shows_stderr: *shows_stderr }
     }
 
     /// What the component's monotonic clock shows, nanoseconds.

@@ -27,7 +27,7 @@ use crate::{
     },
     checkpoints::restore::{self, Restored},
     engine::MAX_MEMORY_BYTES,
-    images::Image,
+    images::{Image, Program},
     journal::Journal,
     persist,
     terminal::{
@@ -128,6 +128,10 @@ impl Agents {
         };
         if start.restart && start.resume.is_none() {
             shared.output(RESTARTED);
+        }
+        if matches!(image.program(), Program::Command(_)) {
+            // It has no reader for its inbox, ever: what is in it stays there.
+            shared.pulls.begin();
         }
         shared.set_timeline(start.timeline);
         self.run(Parts { start, shared, image, stopping, slot, restored, asked }, started);

@@ -1,7 +1,7 @@
 //! WASI 0.2 for language runtimes: clocks, environment and stdio.
 //!
 //! Standard input is at its end (input comes as events), standard output is the terminal and
-//! standard error the log. Sockets are not linked.
+//! standard error the log. A command has all three on the terminal. Sockets are not linked.
 //!
 //! What gives or takes handles is linked by our own [`View`], which keeps the shadow of the component's
 //! handles; the work is wasmtime-wasi's.
@@ -16,7 +16,7 @@ use bytes::Bytes;
 use wasmtime::component::Linker;
 use wasmtime_wasi::{
     WasiCtx, WasiView as _,
-    cli::{IsTerminal, StdoutStream, WasiCli, WasiCliView as _},
+    cli::{IsTerminal, StdinStream, StdoutStream, WasiCli, WasiCliView as _},
     clocks::{WasiClocks, WasiClocksView as _},
     p2::{
         Pollable, StreamResult,
@@ -75,6 +75,28 @@ pub(crate) fn context(shared: &Arc<Shared>, env: &BTreeMap<String, String>, cloc
         .arg("agent")
         .monotonic_clock(clock)
         .stdout(Stdio { shared: shared.clone() })
+        .allow_tcp(false)
+        .allow_udp(false)
+        .build()
+}
+
+/// The context of a command called `name`: its standard streams are the terminal, all three.
+pub(crate) fn command_context(
+    shared: &Arc<Shared>,
+    env: &BTreeMap<String, String>,
+    name: &str,
+    stdin: impl StdinStream + 'static,
+) -> WasiCtx {
+    let mut builder = WasiCtx::builder();
+    for (name, value) in env {
+        builder.env(name, value);
+    }
+    builder
+        .arg(name)
+        .monotonic_clock(Clock::new())
+        .stdin(stdin)
+        .stdout(Stdio { shared: shared.clone() })
+        .stderr(Stdio { shared: shared.clone() })
         .allow_tcp(false)
         .allow_udp(false)
         .build()

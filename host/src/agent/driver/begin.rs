@@ -9,6 +9,7 @@ use bytes::Bytes;
 use checkpoint::{Checkpoint, manifest};
 use tokio::time::Instant;
 use wasmtime::{Store, component::Instance};
+use wasmtime_wasi::WasiCtx;
 use wire::{
     agent::StatusReason,
     host::{Refusal, RefusalCode, ResumeCause, Start},
@@ -62,20 +63,10 @@ pub(super) async fn fresh(
     bucket: &mut Bucket,
     clock_ns: u64,
 ) -> Result<Fresh, Refusal> {
-    let internal = |error: wasmtime::Error| refusal(RefusalCode::Internal, format!("{error:#}"));
-    let memory_limit = usize::try_from(u64::from(start.limits.memory_mib) << 20).unwrap_or(usize::MAX);
     let context = wasi::context(shared, &start.env, Clock::resumed(clock_ns, Duration::ZERO));
-    let outbox = services.outbox.of(start.timeline);
-    let limiter = Limiter::new(memory_limit);
-    let state = AgentState::new(shared.clone(), workspace, limiter, context, start.send_to.clone(), outbox);
-    let mut store = Store::new(image.engine(), state);
-    store.limiter(|state| &mut state.limiter);
-    store.set_hostcall_fuel(HOSTCALL_BYTES);
-    store.set_max_component_handles(MAX_COMPONENT_HANDLES);
-    store.set_fuel(STORE_FUEL).map_err(internal)?;
-    store.fuel_async_yield_interval(Some(SLICE_FUEL)).map_err(internal)?;
+    let mut store = store(shared, workspace, image, start, services, context)?;
     let meter = Ahead { fuel: &shared.meters.fuel, settled: shared.meters.fuel.load(Ordering::Relaxed) };
-    let pre = image.component().instance_pre();
+    let pre = image.instance_pre();
     let made = async {
         let instance = pre.instantiate_async(&mut store).await?;
         let component = AgentIndices::new(pre)?.load(&mut store, &instance)?;
@@ -85,6 +76,29 @@ pub(super) async fn fresh(
         Ok((instance, component)) => Ok(Fresh { store, instance, component }),
         Err(error) => Err(start_refusal(&store, &error, start.limits.memory_mib)),
     }
+}
+
+/// An empty store with an agent's limits, whose standard streams are those of `context`.
+pub(in crate::agent) fn store(
+    shared: &Arc<Shared>,
+    workspace: Workspace,
+    image: &Image,
+    start: &Start,
+    services: &Services,
+    context: WasiCtx,
+) -> Result<Store<AgentState>, Refusal> {
+    let internal = |error: wasmtime::Error| refusal(RefusalCode::Internal, format!("{error:#}"));
+    let memory_limit = usize::try_from(u64::from(start.limits.memory_mib) << 20).unwrap_or(usize::MAX);
+    let outbox = services.outbox.of(start.timeline);
+    let limiter = Limiter::new(memory_limit);
+    let state = AgentState::new(shared.clone(), workspace, limiter, context, start.send_to.clone(), outbox);
+    let mut store = Store::new(image.engine(), state);
+    store.limiter(|state| &mut state.limiter);
+    store.set_hostcall_fuel(HOSTCALL_BYTES);
+    store.set_max_component_handles(MAX_COMPONENT_HANDLES);
+    store.set_fuel(STORE_FUEL).map_err(internal)?;
+    store.fuel_async_yield_interval(Some(SLICE_FUEL)).map_err(internal)?;
+    Ok(store)
 }
 
 impl Running {
@@ -241,7 +255,11 @@ impl Running {
     }
 }
 
-fn start_refusal(store: &Store<AgentState>, error: &wasmtime::Error, memory_mib: u32) -> Refusal {
+pub(in crate::agent) fn start_refusal(
+    store: &Store<AgentState>,
+    error: &wasmtime::Error,
+    memory_mib: u32,
+) -> Refusal {
     if store.data().limiter.refused() {
         let detail = format!("its first memories do not fit into memory_mib ({memory_mib} MiB)");
         return refusal(RefusalCode::OutOfMemory, detail);

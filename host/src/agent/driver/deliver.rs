@@ -18,7 +18,7 @@ use crate::{
 const MAX_REASON_BYTES: usize = 1024;
 
 /// How one event went.
-pub(super) enum Delivered {
+pub(in crate::agent) enum Delivered {
     /// Handled; whether the agent has more work.
     Handled { again: bool },
     /// Could not be handled; the agent goes on.
@@ -30,9 +30,9 @@ pub(super) enum Delivered {
 }
 
 /// How an event broke its component.
-pub(super) struct Trap {
-    pub(super) reason: StatusReason,
-    pub(super) detail: String,
+pub(in crate::agent) struct Trap {
+    pub(in crate::agent) reason: StatusReason,
+    pub(in crate::agent) detail: String,
 }
 
 impl Running {
@@ -86,7 +86,8 @@ impl Running {
     }
 }
 
-fn broken(store: &Store<AgentState>, error: &wasmtime::Error) -> Delivered {
+/// What an error that ended a call stands for.
+pub(in crate::agent) fn broken(store: &Store<AgentState>, error: &wasmtime::Error) -> Delivered {
     if let Some(exit) = error.downcast_ref::<wasmtime_wasi::I32Exit>() {
         let detail = format!("it exited with status {}", exit.0);
         let (status, reason) = match exit.0 {

@@ -79,7 +79,8 @@ mod tests {
             body: Vec::new(),
             sent_at: jiff::Timestamp::UNIX_EPOCH,
         };
-        let delivery = wire::message::Delivery { seq: 5, what: wire::message::Delivered::Message { message } };
+        let delivery =
+            wire::message::Delivery { seq: 5, what: wire::message::Delivered::Message { message } };
         assert!(!mailbox.message(&delivery, 0));
         mailbox.load(Captured { events: Vec::new(), inbox: 5 });
         // It was in the checkpoint: taken, and not delivered again.

@@ -39,6 +39,11 @@ impl stdout::Host for View<'_> {
 
 impl stderr::Host for View<'_> {
     fn get_stderr(&mut self) -> wasmtime::Result<Resource<DynOutputStream>> {
+        if self.shows_stderr {
+            let stream = stderr::Host::get_stderr(&mut self.cli())?;
+            // Never captured, so it does not matter that standard output is described the same way.
+            return Ok(self.given(Kind::Stdout, stream));
+        }
         let (stream, line) = Stream::of_stderr(self.shared, Vec::new());
         let stream: DynOutputStream = Box::new(stream);
         let stream = self.table.push(stream)?;

@@ -18,6 +18,7 @@ pub(crate) struct View<'a> {
     pub(crate) table: &'a mut ResourceTable,
     pub(crate) shadow: &'a mut Shadow,
     pub(crate) shared: &'a Arc<Shared>,
+    pub(crate) shows_stderr: bool,
 }
 
 /// See [`View`].

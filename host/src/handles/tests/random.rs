@@ -76,6 +76,12 @@ fn the_shadow_is_what_wasmtime_does() {
     runner
         .run(&(acts(), acts(), acts()), |(first, fresh, second)| {
             let mut guest = world.guest(Clock::new());
+            // So that failing streams are not rare.
+            let work = guest.make("dirs", 0);
+            let file = guest.make("open", work);
+            for _ in 0..4 {
+                guest.make("far-writer", file);
+            }
             for (what, which) in first {
                 act(&mut guest, what, which);
             }

@@ -172,3 +172,39 @@ fn a_listing_goes_on_where_it_was() {
     }
     assert_eq!(guest.call("next", list), 0);
 }
+
+#[test]
+fn the_highest_numbers_are_reached() {
+    let world = World::new();
+    let mut guest = world.guest(Clock::new());
+    guest.make("dirs", 0);
+    for number in 3..=512 {
+        assert_eq!(guest.make("stdout", 0), number);
+    }
+    assert!(guest.try_call("stdout", 0).is_err(), "the table is full");
+
+    // Only the last is left, of a type whose number is bounded further.
+    let mut guest = world.guest(Clock::new());
+    let work = guest.make("dirs", 0);
+    for _ in 3..512 {
+        guest.make("stdout", 0);
+    }
+    assert_eq!(guest.make("list", work), 512);
+    for number in 3..512 {
+        guest.drop_handle(Resource::Output, number);
+    }
+    guest.drop_handle(Resource::Descriptor, work);
+    guest.drop_handle(Resource::Descriptor, work + 1);
+    guest.moved(|again| {
+        again.make("after", 5);
+        again.make("dirs", 0);
+    });
+
+    // Each timer takes two entries.
+    let mut guest = world.guest(Clock::new());
+    for n in 0..256 {
+        guest.make("at", n);
+    }
+    let mut guest = guest.moved(|_| {});
+    assert!(guest.try_call("stdout", 0).is_err(), "the bound holds again");
+}
