@@ -27,6 +27,7 @@ use crate::{
 };
 
 pub(crate) mod ask;
+mod capture;
 pub(crate) mod command;
 pub(crate) mod driver;
 pub(crate) mod limiter;

@@ -51,7 +51,8 @@ enum Stopping {
     Release,
 }
 
-#[derive(Debug)]
+/// An agent that is here.
+#[derive(Debug, Clone)]
 struct Entry {
     shared: Arc<Shared>,
     stopping: Arc<Mutex<Option<Stopping>>>,
@@ -144,18 +145,13 @@ impl Agents {
     }
 
     /// The agent of a placement, or why there is none.
-    fn placed(&self, id: AgentId, epoch: u64) -> Result<Placed, Reply> {
+    fn placed(&self, id: AgentId, epoch: u64) -> Result<Entry, Reply> {
         let entries = self.entries();
         let entry = entries.get(&id).ok_or(Reply::Gone {})?;
         if entry.shared.epoch() != epoch {
             return Err(refusal(RefusalCode::StaleEpoch, format!("epoch {} is here", entry.shared.epoch())));
         }
-        Ok(Placed {
-            shared: entry.shared.clone(),
-            stopping: entry.stopping.clone(),
-            asks: entry.asks.clone(),
-            parked: entry.parked,
-        })
+        Ok(entry.clone())
     }
 
     /// Does what it is told, or says why not.
@@ -211,14 +207,6 @@ impl Agents {
     fn dir_of(&self, id: AgentId) -> PathBuf {
         self.means.dir.join(id.to_string())
     }
-}
-
-/// An agent that is here.
-struct Placed {
-    shared: Arc<Shared>,
-    stopping: Arc<Mutex<Option<Stopping>>>,
-    asks: mpsc::Sender<Ask>,
-    parked: Option<CheckpointId>,
 }
 
 fn forget_oldest(entries: &mut BTreeMap<AgentId, Entry>) {

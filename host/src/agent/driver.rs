@@ -20,7 +20,7 @@ use wire::{
 
 use super::{
     Live, Shared,
-    ask::{Ask, AskError, What},
+    ask::{Ask, What},
     mailbox::Item,
     pace::Bucket,
     state::AgentState,
@@ -69,6 +69,10 @@ pub(crate) enum Ending {
 impl Ending {
     fn failed(reason: StatusReason, detail: impl Into<String>) -> Self {
         Self::Over { status: Status::Failed, reason, detail: detail.into() }
+    }
+
+    fn displaced() -> Self {
+        Self::GivenUp("another placement of the agent counts".to_owned())
     }
 }
 
@@ -233,10 +237,7 @@ impl Running {
                 let _ = ask.answer.send(told);
                 match ended {
                     Ok(ending) => Err(ending),
-                    Err(AskError::Commit(crate::checkpoints::committer::CommitError::Stale)) => {
-                        Err(Ending::GivenUp("another placement of the agent counts".to_owned()))
-                    }
-                    Err(_) => Ok(()),
+                    Err(error) => error.ends(),
                 }
             }
             What::Upgrade(image) => {

@@ -65,11 +65,7 @@ impl Agents {
         }
         let stored = match restore::screen(&self.means.services.depot, &park.checkpoint).await {
             Ok(stored) => stored,
-            Err(error) => {
-                let code =
-                    if error.is_final() { RefusalCode::BadCheckpoint } else { RefusalCode::StoreUnavailable };
-                return refusal(code, crate::link::chain(&error));
-            }
+            Err(error) => return Reply::Refused { refusal: error.refusal() },
         };
         let terminal = TerminalLog::restored(&stored.terminal, stored.terminal.generation);
         let shared = Shared::new(park.agent, park.epoch, terminal, None);

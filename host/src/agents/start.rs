@@ -7,7 +7,6 @@ use std::{
     time::Duration,
 };
 
-use checkpoint::ChunkRef;
 use depot::DepotError;
 use futures_util::FutureExt as _;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
@@ -22,12 +21,11 @@ use super::{Agents, Entry, Stopping, forget_oldest, moved, refused};
 use crate::{
     agent::{
         Live, Shared,
-        ask::Ask,
         driver::{self, Cast, Ending},
     },
     checkpoints::restore::{self, Restored},
     engine::MAX_MEMORY_BYTES,
-    images::{Image, Program},
+    images::Program,
     journal::Journal,
     persist,
     terminal::{
@@ -134,7 +132,9 @@ impl Agents {
             shared.pulls.begin();
         }
         shared.set_timeline(start.timeline);
-        self.run(Parts { start, shared, image, stopping, slot, restored, asked }, started);
+        let services = self.means.services.clone();
+        let cast = Cast { shared, image, start, services, restored, asks: asked };
+        self.run(Parts { cast, stopping, slot }, started);
         Ok(Begun::Now(origin))
     }
 
@@ -186,11 +186,8 @@ impl Agents {
             None => fresh(&dir, quota).map_err(|error| of_workspace(&error)),
             Some(tree) => {
                 persist::create(&dir).map_err(|error| failed(&error))?;
-                let runtime = tokio::runtime::Handle::current();
-                let mut fetch = |chunks: &[ChunkRef]| {
-                    runtime.block_on(depot.chunks(chunks)).map_err(|e| TreeError::Chunks(Box::new(e)))
-                };
-                Workspace::restore(&dir, quota, &tree, &mut fetch).map_err(|error| of_tree(&error))
+                let restored = Workspace::restore(&dir, quota, &tree, &mut restore::fetch(depot));
+                restored.map_err(|error| of_tree(&error))
             }
         });
         let workspace = prepared.await.map_err(|e| failed(&e))??;
@@ -201,11 +198,6 @@ impl Agents {
     async fn read(&self, start: &Start) -> Result<(Option<Restored>, Origin), Refusal> {
         let Some(resume) = &start.resume else { return Ok(Default::default()) };
         let depot = &self.means.services.depot;
-        let refusal = |error: restore::RestoreError| {
-            let final_ = error.is_final();
-            let code = if final_ { RefusalCode::BadCheckpoint } else { RefusalCode::StoreUnavailable };
-            refused(code, crate::link::chain(&error))
-        };
         let error = match restore::load(depot, &resume.checkpoint, &start.image).await {
             Ok(restored) => {
                 let checkpoint = Some(restored.at.id);
@@ -214,23 +206,21 @@ impl Agents {
             Err(error) => error,
         };
         let Some(previous) = resume.previous.as_ref().filter(|_| error.is_final()) else {
-            return Err(refusal(error));
+            return Err(error.refusal());
         };
         let problem = crate::link::chain(&error);
         tracing::error!(%problem, "the last checkpoint cannot be read; the one before is used");
-        let restored = restore::load(depot, previous, &start.image).await.map_err(refusal)?;
+        let restored = restore::load(depot, previous, &start.image).await.map_err(|error| error.refusal())?;
         let checkpoint = Some(restored.at.id);
         Ok((Some(restored), Origin { checkpoint, problem: Some(problem) }))
     }
 
     fn run(self: &Arc<Self>, parts: Parts, started: oneshot::Sender<Result<(), Refusal>>) {
-        let Parts { start, shared, image, stopping, slot, restored, asked } = parts;
-        let (agents, fresh) = (self.clone(), start.resume.is_none() && !start.restart);
-        let on_drain = start.on_drain;
+        let Parts { cast, stopping, slot } = parts;
+        let (agents, fresh) = (self.clone(), cast.start.resume.is_none() && !cast.start.restart);
+        let on_drain = cast.start.on_drain;
         let (answer, answered) = oneshot::channel();
-        let services = self.means.services.clone();
-        let digest = image.info().digest.clone();
-        let cast = Cast { shared: shared.clone(), image, start, services, restored, asks: asked };
+        let (shared, digest) = (cast.shared.clone(), cast.image.info().digest.clone());
         let drive = driver::drive(cast, answer);
         let task = self.means.executor.spawn(AssertUnwindSafe(drive).catch_unwind());
         let span = tracing::info_span!("agent", agent = %shared.id, epoch = shared.epoch());
@@ -287,14 +277,11 @@ impl Agents {
     }
 }
 
+/// A task's parts, and what is kept of it while it runs.
 struct Parts {
-    start: Start,
-    shared: Arc<Shared>,
-    image: Arc<Image>,
+    cast: Cast,
     stopping: Arc<Mutex<Option<Stopping>>>,
     slot: OwnedSemaphorePermit,
-    restored: Option<Restored>,
-    asked: mpsc::Receiver<Ask>,
 }
 
 /// A new agent's parts, from its checkpoint where it has one.
@@ -367,7 +354,7 @@ fn of_tree(error: &TreeError) -> Refusal {
         TreeError::Invalid(_) => refused(RefusalCode::BadCheckpoint, crate::link::chain(error)),
         TreeError::Chunks(source) => {
             let source = source.downcast_ref::<DepotError>();
-            let passing = source.is_some_and(|source| matches!(source, DepotError::Unavailable(_)));
+            let passing = source.is_some_and(DepotError::is_temporary);
             let code = if passing { RefusalCode::StoreUnavailable } else { RefusalCode::BadCheckpoint };
             refused(code, crate::link::chain(error))
         }

@@ -12,7 +12,7 @@ use wire::{
     host::{Reply, ReportEvent, Then},
 };
 
-use super::{Agents, MAX_GRACE, Placed, Stopping, moved, suspend::Asked};
+use super::{Agents, Entry, MAX_GRACE, Stopping, moved, suspend::Asked};
 use crate::{
     agent::{Live, ask::What},
     bindings::agent::openclaw::agent::types as wit,
@@ -50,7 +50,7 @@ impl Agents {
     }
 
     /// Lets an agent come to rest within `grace`, ends it, and waits until it is over.
-    async fn end(&self, placed: &Placed, how: Stopping, reason: wit::StopReason, grace: Duration) {
+    async fn end(&self, placed: &Entry, how: Stopping, reason: wit::StopReason, grace: Duration) {
         placed.stopping.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(how);
         let mut live = placed.shared.live();
         if !grace.is_zero() && !live.borrow().is_over() {
@@ -84,7 +84,7 @@ impl Agents {
         self.tasks.wait().await;
     }
 
-    async fn release(&self, placed: Placed, grace: Duration) {
+    async fn release(&self, placed: Entry, grace: Duration) {
         if placed.parked.is_some() {
             self.forget(&placed.shared);
             self.report(&placed.shared, ReportEvent::Unparked {});

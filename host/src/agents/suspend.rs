@@ -16,7 +16,7 @@ use wire::{
     host::{RefusalCode, Reply, Then},
 };
 
-use super::{Agents, MAX_GRACE, Placed, Stopping, refusal};
+use super::{Agents, Entry, MAX_GRACE, Stopping, refusal};
 use crate::{
     agent::{
         Live,
@@ -37,7 +37,7 @@ pub(super) enum Asked {
 
 impl Agents {
     /// Asks, and waits for as long as the agent comes to rest within `grace`. What it has begun by then is waited for.
-    pub(super) async fn ask(&self, placed: &Placed, what: What, grace: Duration) -> Asked {
+    pub(super) async fn ask(&self, placed: &Entry, what: What, grace: Duration) -> Asked {
         let begun = Arc::new(AtomicBool::new(false));
         let (answer, mut answered) = oneshot::channel();
         let ask = Ask { what, begun: begun.clone(), answer };
@@ -102,7 +102,7 @@ impl Agents {
     }
 
     /// Waits until a suspended agent's task has ended, and it is parked or forgotten.
-    async fn settled(&self, placed: &Placed) {
+    async fn settled(&self, placed: &Entry) {
         let rests = |live: &Live| live.is_over() || live.status == wire::agent::Status::Suspended;
         let _ = placed.shared.live().wait_for(rests).await;
     }

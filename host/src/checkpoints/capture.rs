@@ -4,6 +4,7 @@ use bytes::Bytes;
 use checkpoint::{
     Checkpoint, ChunkRef, Piece, hash,
     manifest::{Guest, Memory, PAGE_BYTES, Tree},
+    map::Extent,
 };
 use wasmtime::{Store, component::Instance};
 use wire::PackId;
@@ -41,14 +42,22 @@ pub(crate) struct Snapshot {
     pub(crate) files: Files,
     /// Packs that were written while the files were read, each with its bytes.
     pub(crate) spilled: Vec<(PackId, u64)>,
-    /// Bytes in memory that are to be stored.
-    pub(crate) new_bytes: usize,
 }
 
 impl Snapshot {
     /// Bytes in memory that are to be stored.
     pub(crate) fn new_bytes(&self) -> usize {
-        self.new_bytes
+        let mut bytes = 0;
+        let mut add = |piece: &Piece| {
+            if let Piece::New(new) = piece {
+                bytes += new.len();
+            }
+        };
+        self.checkpoint.each_chunk(&mut add);
+        if let Files::Captured(tree) = &self.files {
+            tree.each_chunk(&mut add);
+        }
+        bytes
     }
 }
 
@@ -66,10 +75,8 @@ pub(crate) enum Files {
 pub(crate) struct FilesAt {
     /// Their encoded tree; absent when there are none.
     pub(crate) at: Option<ChunkRef>,
-    /// Every pack that holds a part of them.
-    pub(crate) packs: Vec<PackId>,
-    /// All parts as stored, bytes.
-    pub(crate) bytes: u64,
+    /// What they refer to.
+    pub(crate) extent: Extent,
 }
 
 /// What a fresh instance of an image holds. A checkpoint is what differs from it, so a restore begins by making the

@@ -1,9 +1,13 @@
 //! From captured agents to durable checkpoints: stores what is new in one pack for all that wait, then has the API
 //! record the checkpoints together with what becomes of their agents. Nothing counts before that.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    sync::Arc,
+    time::Duration,
+};
 
-use checkpoint::{Checkpoint, ChunkRef, manifest};
+use checkpoint::{ChunkRef, manifest};
 use depot::Depot;
 use jiff::Timestamp;
 use tokio::{
@@ -53,23 +57,30 @@ pub(crate) struct Job {
     pub(crate) urgent: bool,
 }
 
-/// A checkpoint that counts.
+/// What counts now.
 #[derive(Debug)]
 pub(crate) struct Stored {
-    /// Where it is; `None` when the last one counts.
-    pub(crate) at: Option<CheckpointRef>,
+    /// Time on a core that storing it took.
+    pub(crate) cost: Duration,
+    /// A checkpoint; `None` when the last one counts.
+    pub(crate) kept: Option<Kept>,
+}
+
+/// A checkpoint that counts.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    /// Where it is.
+    pub(crate) at: CheckpointRef,
     /// Where its files are.
     pub(crate) files: FilesAt,
     /// Its files, where they were captured anew.
     pub(crate) tree: Option<manifest::Tree<ChunkRef>>,
     /// Its terminal.
-    pub(crate) terminal: Option<manifest::Terminal<ChunkRef>>,
+    pub(crate) terminal: manifest::Terminal<ChunkRef>,
     /// Its log.
-    pub(crate) journal: Option<manifest::Journal<ChunkRef>>,
+    pub(crate) journal: manifest::Journal<ChunkRef>,
     /// Its input sessions.
     pub(crate) inputs: manifest::Inputs,
-    /// Time on a core that storing it took.
-    pub(crate) cost: Duration,
 }
 
 /// Why a checkpoint does not count.
@@ -97,6 +108,9 @@ pub(super) struct Queued {
     answer: Answer,
 }
 
+/// What shares a pack.
+type Batch = BTreeMap<AgentId, Queued>;
+
 /// Takes jobs.
 #[derive(Debug, Clone)]
 pub(crate) struct Committer {
@@ -107,6 +121,8 @@ pub(crate) struct Committer {
 /// The other end of a [`Committer`]; [`Worker::run`] does the work.
 pub(crate) struct Worker {
     jobs: mpsc::Receiver<Queued>,
+    /// A second job of an agent in the last batch. A batch has one of each agent, so that answers are told apart.
+    held: Option<Queued>,
 }
 
 impl std::fmt::Debug for Worker {
@@ -118,7 +134,7 @@ impl std::fmt::Debug for Worker {
 impl Committer {
     pub(crate) fn new() -> (Self, Worker) {
         let (send, jobs) = mpsc::channel(MAX_COMMITS);
-        (Self { jobs: send, budget: Arc::new(Semaphore::new(BUDGET as usize)) }, Worker { jobs })
+        (Self { jobs: send, budget: Arc::new(Semaphore::new(BUDGET as usize)) }, Worker { jobs, held: None })
     }
 
     /// Waits until the job is queued, and answers where its result will be.
@@ -165,31 +181,46 @@ impl Worker {
     }
 
     /// What is to share a pack; `None` when nothing will come any more.
-    async fn batch(&mut self) -> Option<Vec<Queued>> {
-        let mut batch = vec![self.jobs.recv().await?];
+    async fn batch(&mut self) -> Option<Batch> {
+        let first = match self.held.take() {
+            Some(held) => held,
+            None => self.jobs.recv().await?,
+        };
+        let mut batch = BTreeMap::from([(first.job.agent, first)]);
         let until = Instant::now() + LINGER;
         loop {
             while batch.len() < MAX_COMMITS
+                && self.held.is_none()
                 && let Ok(next) = self.jobs.try_recv()
             {
-                batch.push(next);
+                self.take(&mut batch, next);
             }
-            if batch.len() >= MAX_COMMITS || batch.iter().any(|queued| queued.job.urgent) {
+            let full = batch.len() >= MAX_COMMITS || self.held.is_some();
+            if full || batch.values().any(|queued| queued.job.urgent) {
                 return Some(batch);
             }
             match tokio::time::timeout_at(until, self.jobs.recv()).await {
-                Ok(Some(next)) => batch.push(next),
+                Ok(Some(next)) => self.take(&mut batch, next),
                 Ok(None) | Err(_) => return Some(batch),
             }
         }
     }
+
+    fn take(&mut self, batch: &mut Batch, next: Queued) {
+        match batch.entry(next.job.agent) {
+            Entry::Vacant(free) => {
+                free.insert(next);
+            }
+            Entry::Occupied(_) => self.held = Some(next),
+        }
+    }
 }
 
-async fn flush(batch: Vec<Queued>, means: &Means) {
+async fn flush(batch: Batch, means: &Means) {
     let index = means.index.clone();
     let (mut answers, jobs): (BTreeMap<_, _>, Vec<_>) = batch
         .into_iter()
-        .map(|queued| ((queued.job.agent, (queued.answer, queued._budget)), queued.job))
+        .map(|(agent, queued)| ((agent, (queued.answer, queued._budget)), queued.job))
         .unzip();
     let encoded = tokio::task::spawn_blocking(move || encode::encode(jobs, &index)).await;
     let mut tell = |agent: AgentId, result| {
@@ -285,6 +316,3 @@ pub(super) struct Encoded {
     /// New chunks, to be remembered once they are stored.
     pub(super) chunks: Vec<ChunkRef>,
 }
-
-/// The checkpoint as it is encoded; a name for a long type.
-pub(super) type Written = Checkpoint<ChunkRef>;

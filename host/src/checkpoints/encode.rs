@@ -1,13 +1,10 @@
 //! From captured agents to packs: hashes, shares, compresses. Runs beside the guest threads, not on them.
 
-use std::{
-    collections::BTreeSet,
-    time::{Duration, Instant},
-};
+use std::{convert::Infallible, time::Instant};
 
 use checkpoint::{
     ChunkRef, Piece, hash,
-    manifest::{Content, Entry, Node, Tree},
+    manifest::Tree,
     pack::{Pack, PackBuilder},
 };
 use wire::{
@@ -18,7 +15,7 @@ use wire::{
 
 use super::{
     capture::{Files, FilesAt, Snapshot},
-    committer::{Done, Encoded, Job, Stored, Written},
+    committer::{Done, Encoded, Job, Kept, Stored},
     index::Index,
 };
 
@@ -66,23 +63,8 @@ impl<'a> Packs<'a> {
     }
 
     fn tree(&mut self, tree: Tree<Piece>) -> Tree<ChunkRef> {
-        let entries = tree.entries.into_iter().map(|entry| Entry {
-            path: entry.path,
-            modified_ns: entry.modified_ns,
-            node: match entry.node {
-                Node::File(content) => Node::File(Content {
-                    size: content.size,
-                    pieces: content
-                        .pieces
-                        .into_iter()
-                        .map(|piece| piece.map(|piece| self.store(piece)))
-                        .collect(),
-                }),
-                Node::Directory => Node::Directory,
-                Node::Link(target) => Node::Link(target),
-            },
-        });
-        Tree { entries: entries.collect() }
+        let Ok(tree) = tree.try_map(&mut |piece| Ok::<_, Infallible>(self.store(piece)));
+        tree
     }
 
     /// Stores a tree's own list.
@@ -92,12 +74,7 @@ impl<'a> Packs<'a> {
         }
         let encoded = tree.try_encode().map_err(|error| format!("the files cannot be written: {error}"))?;
         let at = self.store(Piece::New(encoded.into()));
-        let (mut bytes, mut packs) = (0, BTreeSet::new());
-        tree.each_chunk(&mut |chunk| {
-            bytes += u64::from(chunk.stored);
-            packs.insert(chunk.pack);
-        });
-        Ok(FilesAt { at: Some(at), packs: packs.into_iter().collect(), bytes })
+        Ok(FilesAt { at: Some(at), extent: tree.extent() })
     }
 
     fn manifest(&mut self, id: CheckpointId, bytes: &[u8]) -> CheckpointRef {
@@ -123,12 +100,13 @@ pub(super) fn encode(jobs: Vec<Job>, index: &Index) -> Encoded {
         packs.unique = 0;
         let agent = job.agent;
         let done = match job.snapshot.take() {
-            None => Ok((None, Stored::unchanged())),
-            Some(snapshot) => one(&mut packs, &mut encoded, &job, *snapshot),
+            None => Ok(None),
+            Some(snapshot) => one(&mut packs, &mut encoded, &job, *snapshot).map(Some),
         };
         match done {
-            Ok((taken, mut stored)) => {
-                stored.cost = begun.elapsed();
+            Ok(done) => {
+                let (taken, kept) = done.unzip();
+                let stored = Stored { cost: begun.elapsed(), kept };
                 let Job { epoch, then, wake_at, .. } = job;
                 encoded.done.push(Done { commit: Commit { agent, epoch, taken, then, wake_at }, stored });
             }
@@ -148,7 +126,7 @@ fn one(
     encoded: &mut Encoded,
     job: &Job,
     snapshot: Snapshot,
-) -> Result<(Option<Taken>, Stored), String> {
+) -> Result<(Taken, Kept), String> {
     let Snapshot { checkpoint, files, spilled, .. } = snapshot;
     encoded.spilled.extend(spilled);
     let (files, tree) = match files {
@@ -158,21 +136,18 @@ fn one(
             (packs.files(&tree)?, Some(tree))
         }
     };
-    let mapped = checkpoint.try_map(&mut |piece| Ok::<_, std::convert::Infallible>(packs.store(piece)));
-    let Ok(mut written): Result<Written, _> = mapped;
+    let Ok(mut written) = checkpoint.try_map(&mut |piece| Ok::<_, Infallible>(packs.store(piece)));
     written.tree = files.at;
-    let (mut size, mut names) = (files.bytes, files.packs.iter().copied().collect::<BTreeSet<_>>());
-    written.each_chunk(&mut |chunk| {
-        size += u64::from(chunk.stored);
-        names.insert(chunk.pack);
-    });
+    let mut extent = written.extent();
+    extent.stored += files.extent.stored;
+    extent.packs.extend(&files.extent.packs);
     let bytes = written.try_encode().map_err(|error| format!("the checkpoint cannot be written: {error}"))?;
     let checkpoint = packs.manifest(written.id, &bytes);
-    names.insert(checkpoint.pack);
+    extent.packs.insert(checkpoint.pack);
     let taken = Taken {
-        size_bytes: size + u64::from(checkpoint.length),
+        size_bytes: extent.stored + u64::from(checkpoint.length),
         unique_bytes: packs.unique,
-        packs: names.into_iter().collect(),
+        packs: extent.packs.into_iter().collect(),
         checkpoint: checkpoint.clone(),
         parent: job.parent,
         kind: job.kind,
@@ -180,28 +155,13 @@ fn one(
         image: written.image.clone(),
         inbox: written.inbox,
     };
-    let stored = Stored {
-        at: Some(checkpoint),
+    let kept = Kept {
+        at: checkpoint,
         files,
         tree,
-        terminal: Some(written.terminal),
-        journal: Some(written.journal),
+        terminal: written.terminal,
+        journal: written.journal,
         inputs: written.inputs,
-        cost: Duration::ZERO,
     };
-    Ok((Some(taken), stored))
-}
-
-impl Stored {
-    fn unchanged() -> Self {
-        Self {
-            at: None,
-            files: FilesAt::default(),
-            tree: None,
-            terminal: None,
-            journal: None,
-            inputs: Default::default(),
-            cost: Duration::ZERO,
-        }
-    }
+    Ok((taken, kept))
 }

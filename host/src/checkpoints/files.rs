@@ -21,7 +21,6 @@ pub(crate) struct Read {
     pub(crate) tree: Tree<Piece>,
     pub(crate) stamps: Stamps,
     pub(crate) changes: u64,
-    pub(crate) new_bytes: usize,
     pub(crate) spilled: Vec<(PackId, u64)>,
 }
 
@@ -32,15 +31,21 @@ pub(crate) enum ReadError {
     Workspace(#[from] WorkspaceError),
     #[error("the object store did not take files")]
     Depot(#[from] DepotError),
+    #[error("reading them was broken off")]
+    Lost(#[from] tokio::task::JoinError),
 }
 
-/// Blocks; inside a tokio runtime.
-pub(crate) fn read(workspace: &Workspace, services: &Services) -> Result<Read, ReadError> {
+/// Reads them on a thread that may wait.
+pub(crate) async fn read(workspace: Workspace, services: Services) -> Result<Read, ReadError> {
+    tokio::task::spawn_blocking(move || read_here(&workspace, &services)).await?
+}
+
+fn read_here(workspace: &Workspace, services: &Services) -> Result<Read, ReadError> {
     let mut spill = Spill { services, open: None, written: Vec::new(), new_bytes: 0, failed: None };
     let captured = workspace.capture(&mut |bytes| Ok(spill.put(bytes)))?;
     let Captured { tree, stamps, changes } = captured;
     spill.seal()?;
-    Ok(Read { tree, stamps, changes, new_bytes: spill.new_bytes, spilled: spill.written })
+    Ok(Read { tree, stamps, changes, spilled: spill.written })
 }
 
 struct Spill<'a> {

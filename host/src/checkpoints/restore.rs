@@ -1,7 +1,5 @@
 //! From a checkpoint back to an agent.
 
-use std::collections::BTreeSet;
-
 use bytes::Bytes;
 use checkpoint::{
     Checkpoint, ChunkRef,
@@ -10,7 +8,11 @@ use checkpoint::{
 };
 use depot::{Depot, DepotError};
 use wasmtime::{Store, component::Instance};
-use wire::{Digest, checkpoint::CheckpointRef};
+use wire::{
+    Digest,
+    checkpoint::CheckpointRef,
+    host::{Refusal, RefusalCode},
+};
 
 use super::{
     access::{AccessError, WASM_PAGE_BYTES},
@@ -21,6 +23,7 @@ use crate::{
     agent::state::AgentState,
     handles::{Step, Unrestorable},
     images::Suspendable,
+    workspace::RestoreError as TreeError,
 };
 
 /// Adjacent pages written in one call.
@@ -74,7 +77,13 @@ pub(crate) enum RestoreError {
 impl RestoreError {
     /// Whether the checkpoint itself is bad, so that trying again is of no use.
     pub(crate) fn is_final(&self) -> bool {
-        !matches!(self, Self::Read { source: DepotError::Unavailable(_), .. })
+        !matches!(self, Self::Read { source, .. } if source.is_temporary())
+    }
+
+    /// What a start is refused with for it.
+    pub(crate) fn refusal(&self) -> Refusal {
+        let code = if self.is_final() { RefusalCode::BadCheckpoint } else { RefusalCode::StoreUnavailable };
+        Refusal { code, detail: crate::link::chain(self) }
     }
 }
 
@@ -87,21 +96,14 @@ pub(crate) async fn load(
     let expect =
         Expect { image: Some(image.clone()), instrumenter: Some(instrument::VERSION), ..Expect::default() };
     let failed = |source| RestoreError::Read { id: at.id, source };
-    let stored = depot.manifest(at, &expect).await.map_err(failed)?;
+    let mut stored = depot.manifest(at, &expect).await.map_err(failed)?;
     let tree = match &stored.tree {
         Some(tree) => depot.tree(tree).await.map_err(failed)?,
         None => Tree::default(),
     };
-    let mut files = FilesAt { at: stored.tree, ..FilesAt::default() };
-    let mut packs = BTreeSet::new();
-    tree.each_chunk(&mut |chunk| {
-        files.bytes += u64::from(chunk.stored);
-        packs.insert(chunk.pack);
-    });
-    files.packs = packs.into_iter().collect();
-    let mut chunks = Vec::new();
-    stored.each_chunk(&mut |chunk| chunks.push(*chunk));
-    let mut read = depot.chunks(&chunks).await.map_err(failed)?.into_iter();
+    // It is read already.
+    let files = FilesAt { at: stored.tree.take(), extent: tree.extent() };
+    let mut read = depot.chunks(&stored.chunks()).await.map_err(failed)?.into_iter();
     // In the order they were named in.
     let checkpoint = stored.try_map(&mut |_| read.next().ok_or(RestoreError::Chunks))?;
     Ok(Restored { at: at.clone(), checkpoint, tree, files })
@@ -128,6 +130,12 @@ pub(crate) async fn screen(depot: &Depot, at: &CheckpointRef) -> Result<Screen, 
         journal: stored.journal.try_map(&mut next)?,
         inputs: stored.inputs,
     })
+}
+
+/// Reads the chunks of files, from a thread that may wait.
+pub(crate) fn fetch(depot: Depot) -> impl FnMut(&[ChunkRef]) -> Result<Vec<Bytes>, TreeError> {
+    let runtime = tokio::runtime::Handle::current();
+    move |chunks| runtime.block_on(depot.chunks(chunks)).map_err(|error| TreeError::Chunks(Box::new(error)))
 }
 
 /// Gives a fresh instance the state of a component.

@@ -3,7 +3,7 @@
 use cloud_tests::Cloud;
 use wire::agent::Status;
 
-use super::{Neighbour, hostile};
+use super::{Neighbour, assert_alive, hostile};
 
 async fn assert_set_aside(attack: &str, shown: &str) {
     let cloud = Cloud::start().await;
@@ -24,6 +24,24 @@ async fn assert_set_aside(attack: &str, shown: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_panic_fails_the_event_and_not_the_agent() {
     assert_set_aside("trap", "[trapped in").await;
+}
+
+/// Its timer is in the checkpoint it goes back to, and still does not end again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_completion_that_breaks_its_agent_is_set_aside_for_good() {
+    let cloud = Cloud::start().await;
+    let (agent, mut terminal) = hostile(&cloud, "trap-later").await;
+    terminal.run("x").await;
+    terminal.wait_line("not yet").await;
+    let path = format!("/v1/agents/{}/checkpoints", agent.id);
+    let taken = cloud.request(reqwest::Method::POST, &path).header("prefer", "wait=20").send().await.unwrap();
+    assert!(taken.status().is_success(), "{}", taken.status());
+    terminal.wait("in the end of an operation").await;
+    terminal.wait("is set aside]").await;
+    assert_alive(&cloud, &agent, &mut terminal).await;
+    let logs = cloud.request(reqwest::Method::GET, &format!("/v1/agents/{}/logs", agent.id));
+    let logs = logs.send().await.unwrap().text().await.unwrap();
+    assert_eq!(logs.matches("is tried once more").count(), 1, "{logs}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

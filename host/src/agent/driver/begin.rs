@@ -162,7 +162,7 @@ impl Running {
             running.start_event().await?;
             return Ok(running);
         }
-        running.resume(checkpoint, cause, away).await.map_err(|error| restore_refusal(&error))?;
+        running.resume(checkpoint, cause, away).await.map_err(|error| error.refusal())?;
         Ok(running)
     }
 
@@ -268,9 +268,4 @@ pub(in crate::agent) fn start_refusal(
         return refusal(RefusalCode::Full, "every slot of the pool is taken");
     }
     refusal(RefusalCode::Trap, deliver::describe(error))
-}
-
-fn restore_refusal(error: &RestoreError) -> Refusal {
-    let code = if error.is_final() { RefusalCode::BadCheckpoint } else { RefusalCode::StoreUnavailable };
-    refusal(code, crate::link::chain(error))
 }

@@ -1,13 +1,8 @@
 //! Keeping an agent: capturing it between two events, committing it, and what follows from that.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
-use checkpoint::{Checkpoint, ChunkRef, Piece, manifest};
-use depot::{Depot, DepotError};
+use checkpoint::Checkpoint;
 use jiff::Timestamp;
 use tokio::{sync::oneshot, time::Instant};
 use wire::{CheckpointId, agent::StatusReason, checkpoint::CheckpointKind, host::Then};
@@ -67,11 +62,6 @@ pub(super) async fn ready(in_flight: &mut Option<InFlight>) {
     }
 }
 
-/// Reads stored chunks from a thread that may wait.
-pub(super) fn fetch(depot: &Depot, chunks: &[ChunkRef]) -> Result<Vec<Bytes>, DepotError> {
-    tokio::runtime::Handle::current().block_on(depot.chunks(chunks))
-}
-
 impl Running {
     /// When the agent is to be kept again; never while it is as it was.
     pub(super) fn checkpoint_due(&self) -> Option<Instant> {
@@ -79,7 +69,9 @@ impl Running {
             return None;
         }
         let wait = (self.cost * COST_SHARE).clamp(SOON, LATE);
-        self.dirty.map(|since| (since + wait).max(self.not_before))
+        // What is held until a checkpoint covers it came too late for the one that just arrived.
+        let since = self.store.data().operations.holds().then(Instant::now);
+        since.or(self.dirty.map(|since| since + wait)).map(|due| due.max(self.not_before))
     }
 
     /// Captures and begins to commit; the agent goes on. Nothing while another is on its way.
@@ -110,10 +102,7 @@ impl Running {
         note: Option<String>,
         asked: Asked,
     ) -> Result<(), Ending> {
-        if self.in_flight.is_some() {
-            ready(&mut self.in_flight).await;
-            self.settle_commit().await?;
-        }
+        self.settle_commit().await?;
         if kind == CheckpointKind::Automatic
             && self.dirty.is_none()
             && self.unchanged_files()
@@ -143,7 +132,6 @@ impl Running {
             return Err(AskError::NotSuspendable(why.clone()));
         }
         for _ in 0..CAPTURES {
-            ready_if_any(&mut self.in_flight).await;
             if let Err(ending) = self.settle_commit().await {
                 return Ok(ending);
             }
@@ -178,12 +166,9 @@ impl Running {
         let then = Then::Suspend { reason: StatusReason::IdleTimeout, parked: self.shared.is_watched() };
         match self.checkpoint_and(CheckpointKind::Automatic, None, then).await {
             Ok(ending) => Err(ending),
-            Err(AskError::Commit(CommitError::Stale)) => {
-                Err(Ending::GivenUp("another placement of the agent counts".to_owned()))
-            }
             Err(error) => {
                 tracing::info!(%error, "an idle agent stays");
-                Ok(())
+                error.ends()
             }
         }
     }
@@ -270,95 +255,50 @@ impl Running {
     async fn capture(&mut self) -> Result<(Snapshot, Option<(u64, Stamps)>), CaptureError> {
         let image = self.image.clone();
         let services = self.services.clone();
-        let guest = match image.suspendable() {
-            None => None,
-            Some(suspendable) => {
-                let eyes = Eyes {
-                    access: &suspendable.access,
-                    base: &suspendable.base,
-                    pagemap: &services.pagemap,
-                    index: &services.index,
-                };
-                let mut guest = capture::guest(&mut self.store, &self.instance, eyes).await?;
-                let described = self.store.data_mut().describe_handles();
-                (guest.files, guest.handles) =
-                    described.map_err(|what| CaptureError::Handle(what.to_string()))?;
-                Some(guest)
-            }
+        let Some(suspendable) = image.suspendable() else {
+            return Err(CaptureError::Handle("the image cannot be captured".to_owned()));
         };
+        let eyes = Eyes {
+            access: &suspendable.access,
+            base: &suspendable.base,
+            pagemap: &services.pagemap,
+            index: &services.index,
+        };
+        let mut guest = capture::guest(&mut self.store, &self.instance, eyes).await?;
+        let described = self.store.data_mut().describe_handles();
+        (guest.files, guest.handles) = described.map_err(|what| CaptureError::Handle(what.to_string()))?;
         // Reading is not the agent's to pay.
         self.fuel_left = self.store.get_fuel().unwrap_or(self.fuel_left);
         let monotonic_ns = self.store.data_mut().monotonic_now();
         let state = self.store.data();
         let workspace = state.workspace.clone();
         let operations = state.operations.capture();
-        let shared = &self.shared;
-        let (inputs, waiting) = shared.capture_input();
-        let mut mailbox: Vec<manifest::Event> =
-            self.again.iter().filter_map(|ran| convert::event(&ran.item)).collect();
-        mailbox.extend(waiting.events);
-        let meters = manifest::Meters {
-            fuel: self.used,
-            output_bytes: shared.meters.output_bytes.load(Ordering::Relaxed),
-            events: shared.meters.events.load(Ordering::Relaxed),
-        };
-        let mut checkpoint = Checkpoint {
-            agent: shared.id,
-            id: CheckpointId::new(),
-            epoch: shared.epoch(),
-            timeline: self.start.timeline,
-            taken_at_ms: now_ms(),
-            image: image.info().digest.clone(),
-            instrumenter: instrument::VERSION,
-            guest,
-            operations,
-            mailbox,
-            inbox: waiting.inbox,
-            terminal: shared.terminal().capture(),
-            journal: shared.journal().capture(),
-            inputs,
-            monotonic_ns,
-            meters,
-            tree: None,
-        };
-        let mut new_bytes = 0;
-        checkpoint = checkpoint.try_map(&mut |piece: Piece| {
-            if let Piece::New(bytes) = &piece {
-                new_bytes += bytes.len();
-            }
-            Ok::<_, CaptureError>(piece)
-        })?;
+        let mut checkpoint = self.shared.capture(image.info().digest.clone());
+        let again = self.again.iter().filter_map(|ran| convert::event(&ran.item));
+        checkpoint.mailbox.splice(0..0, again);
+        checkpoint.meters.fuel = self.used;
+        let checkpoint = Checkpoint { guest: Some(guest), operations, monotonic_ns, ..checkpoint };
         if self.unchanged_files() {
             let files = Files::Unchanged(self.files.0.clone());
-            return Ok((Snapshot { checkpoint, files, spilled: Vec::new(), new_bytes }, None));
+            return Ok((Snapshot { checkpoint, files, spilled: Vec::new() }, None));
         }
-        let read = tokio::task::spawn_blocking(move || files::read(&workspace, &services));
-        let read = read.await.map_err(|error| CaptureError::Files(error.to_string()))?;
+        let read = files::read(workspace, services).await;
         let read = read.map_err(|error| CaptureError::Files(crate::link::chain(&error)))?;
-        new_bytes += read.new_bytes;
-        let files = Files::Captured(read.tree);
-        let snapshot = Snapshot { checkpoint, files, spilled: read.spilled, new_bytes };
+        let snapshot = Snapshot { checkpoint, files: Files::Captured(read.tree), spilled: read.spilled };
         Ok((snapshot, Some((read.changes, read.stamps))))
     }
 
-    /// What follows from the checkpoint that arrived; nothing without one.
+    /// Waits for the checkpoint on its way, if there is one, and sees to what follows. None is on its way afterwards.
     pub(super) async fn settle_commit(&mut self) -> Result<(), Ending> {
         if self.in_flight.is_none() {
             return Ok(());
         }
         ready(&mut self.in_flight).await;
         match self.arrived().await {
-            Err(CommitError::Stale) => {
-                return Err(Ending::GivenUp("another placement of the agent counts".to_owned()));
-            }
-            Err(error) => {
-                self.not_before = match error {
-                    CommitError::Again => Instant::now(),
-                    _ => Instant::now() + RETRY,
-                };
-            }
-            Ok(()) if self.store.data().operations.holds() => self.checkpoint_now().await?,
             Ok(()) => {}
+            Err(CommitError::Stale) => return Err(Ending::displaced()),
+            Err(CommitError::Again) => self.not_before = Instant::now(),
+            Err(_) => self.not_before = Instant::now() + RETRY,
         }
         Ok(())
     }
@@ -395,30 +335,29 @@ impl Running {
     fn counts(&mut self, stored: Stored, covers: Covers) {
         self.rollbacks = 0;
         self.cost += stored.cost;
-        if let Some(at) = stored.at {
-            self.files.0 = stored.files;
-            self.shared.set_rests_at(at.id);
-            self.shared.mark_durable(&stored.inputs);
-            if let Some(terminal) = &stored.terminal {
-                self.shared.terminal().stored(terminal);
+        if let Some(kept) = stored.kept {
+            self.files.0 = kept.files;
+            self.shared.set_rests_at(kept.at.id);
+            self.shared.mark_durable(&kept.inputs);
+            self.shared.terminal().stored(&kept.terminal);
+            self.shared.journal().stored(&kept.journal);
+            self.last = Some(kept.at);
+            if let (Some((changes, stamps)), Some(tree)) = (covers.files, &kept.tree) {
+                self.files.1 = Some(changes);
+                self.store.data().workspace.remember(stamps, tree);
             }
-            if let Some(journal) = &stored.journal {
-                self.shared.journal().stored(journal);
-            }
-            self.last = Some(at);
-        }
-        if let (Some((changes, stamps)), Some(tree)) = (covers.files, &stored.tree) {
-            self.files.1 = Some(changes);
-            self.store.data().workspace.remember(stamps, tree);
         }
         let shared: &Arc<_> = &self.shared;
         self.store.data_mut().operations.release(shared, covers.operations);
     }
 }
 
-/// As [`ready`], and at once without one.
-pub(super) async fn ready_if_any(in_flight: &mut Option<InFlight>) {
-    if in_flight.is_some() {
-        ready(in_flight).await;
+impl AskError {
+    /// What it means for the agent, which mostly goes on.
+    pub(super) fn ends(&self) -> Result<(), Ending> {
+        match self {
+            Self::Commit(CommitError::Stale) => Err(Ending::displaced()),
+            _ => Ok(()),
+        }
     }
 }

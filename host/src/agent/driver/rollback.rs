@@ -11,7 +11,7 @@ use wire::{
 };
 
 use super::{Ending, Running, begin, deliver::Trap};
-use crate::{agent::mailbox::Item, checkpoints::restore, workspace::RestoreError};
+use crate::{agent::mailbox::Item, checkpoints::restore};
 
 /// Tries of one event before it is set aside.
 const MAX_TRIES: u8 = 2;
@@ -43,6 +43,14 @@ impl Ran {
                 Item::Message { message, .. } => message.body.len(),
                 _ => 0,
             }
+    }
+
+    /// The operation whose completion it is.
+    fn op(&self) -> Option<u64> {
+        match &self.item {
+            Item::Completed(completion) => Some(completion.op),
+            _ => None,
+        }
     }
 
     fn what(&self) -> &'static str {
@@ -107,9 +115,7 @@ impl Running {
             return Err(Ending::failed(trap.reason, trap.detail));
         }
         // A checkpoint that is on its way may count yet: which one is the last is known after it.
-        if self.in_flight.is_some() {
-            self.settle_commit().await?;
-        }
+        self.settle_commit().await?;
         ran.tries += 1;
         self.rollbacks += 1;
         let aside = ran.tries >= MAX_TRIES;
@@ -123,12 +129,17 @@ impl Running {
                 "it trapped, and what came since its last checkpoint is not here".to_owned(),
             ));
         }
-        if let Err(why) = self.go_back().await {
+        if let Err(why) = self.go_back(ran.op()).await {
             return Err(Ending::GivenUp(format!("it trapped and could not be taken back here: {why}")));
         }
         let mut again: VecDeque<Ran> = std::mem::take(&mut self.past).events.into();
-        if !aside {
-            again.push_back(ran);
+        match ran.op() {
+            _ if !aside => again.push_back(ran),
+            // Its completion is set aside, and so the operation is over for good.
+            Some(op) => {
+                self.store.data_mut().operations.completed(op);
+            }
+            None => {}
         }
         again.append(&mut self.again);
         self.again = again;
@@ -158,7 +169,8 @@ impl Running {
     }
 
     /// A fresh component in the state of the last checkpoint, or as it was born.
-    async fn go_back(&mut self) -> Result<(), String> {
+    /// `broke`: the operation whose completion broke it, which has happened too.
+    async fn go_back(&mut self, broke: Option<u64>) -> Result<(), String> {
         let image = self.image.clone();
         let restored = match &self.last {
             Some(last) => {
@@ -188,12 +200,7 @@ impl Running {
         let tree = restored.as_ref().map(|restored| restored.tree.clone()).unwrap_or_default();
         let depot = self.services.depot.clone();
         let files = workspace.clone();
-        let rolled = tokio::task::spawn_blocking(move || {
-            let fetch = &mut |chunks: &[_]| {
-                super::keep::fetch(&depot, chunks).map_err(|error| RestoreError::Chunks(Box::new(error)))
-            };
-            files.rollback(&tree, fetch)
-        });
+        let rolled = tokio::task::spawn_blocking(move || files.rollback(&tree, &mut restore::fetch(depot)));
         rolled.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
         let generation = self.shared.terminal().generation() + 1;
         match restored {
@@ -205,14 +212,11 @@ impl Running {
                 let operations = std::mem::take(&mut kept.operations);
                 // Operations that are known only to what is undone complete for nobody.
                 let waiting = self.shared.mailbox.keep_completions(operations.last);
-                let known = |ran: &Ran| !matches!(&ran.item, Item::Completed(c) if c.op > operations.last);
+                let known = |ran: &Ran| ran.op().is_none_or(|op| op <= operations.last);
                 self.past.events.retain(known);
                 self.again.retain(known);
-                let done = self.past.events.iter().chain(&self.again).filter_map(|ran| match &ran.item {
-                    Item::Completed(completion) => Some(completion.op),
-                    _ => None,
-                });
-                let over: Vec<u64> = done.chain(waiting).collect();
+                let done = self.past.events.iter().chain(&self.again).filter_map(Ran::op);
+                let over: Vec<u64> = done.chain(waiting).chain(broke).collect();
                 let state = self.store.data_mut();
                 state
                     .operations
@@ -222,7 +226,7 @@ impl Running {
                 self.shared.rewind(None, generation);
                 self.files = (Default::default(), Some(workspace.changes()));
                 self.shared.mailbox.keep_completions(0);
-                let known = |ran: &Ran| !matches!(ran.item, Item::Completed(_));
+                let known = |ran: &Ran| ran.op().is_none();
                 self.past.events.retain(known);
                 self.again.retain(known);
                 self.start_event().await.map_err(|refusal| refusal.detail)?;

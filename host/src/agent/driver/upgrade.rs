@@ -8,7 +8,7 @@ use wire::{
     log::{Level, Source},
 };
 
-use super::{Running, begin, keep, rollback::Ran};
+use super::{Running, begin, rollback::Ran};
 use crate::{
     agent::{
         ask::AskError,
@@ -113,7 +113,6 @@ impl Running {
         let stale = |_| AskError::NotUpgradable("another placement of the agent counts".to_owned());
         self.dirty = Some(tokio::time::Instant::now());
         self.checkpoint_for(CheckpointKind::Automatic, None, answer).await.map_err(stale)?;
-        keep::ready_if_any(&mut self.in_flight).await;
         self.settle_commit().await.map_err(stale)?;
         let lost = |_| AskError::NotUpgradable("the host stops".to_owned());
         answered.await.map_err(lost)?.map(|_| ())

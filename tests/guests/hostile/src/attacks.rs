@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::hint::black_box;
 use std::io::Write as _;
+use std::time::Duration;
 
 use agent::types::Operation;
 
@@ -10,6 +11,9 @@ const MIB: usize = 1024 * 1024;
 
 /// Where an agent may write.
 const WORKSPACE: &str = "/work";
+
+/// Long enough for a checkpoint in between.
+const TRAP_AFTER: Duration = Duration::from_secs(2);
 
 /// How often anything is tried that should have been refused long before.
 const MANY: usize = 10_000_000;
@@ -82,6 +86,15 @@ pub(crate) fn screen_flood() {
 
 pub(crate) fn trap() {
     panic!("as the configuration asked");
+}
+
+pub(crate) fn trap_later() {
+    agent::spawn(async {
+        agent::sleep(TRAP_AFTER).await;
+        trap();
+    })
+    .detach();
+    agent::println!("not yet");
 }
 
 pub(crate) fn stack() {

@@ -23,6 +23,8 @@ pub(crate) enum Attack {
     Trap,
     /// The same inside the start event.
     StartTrap,
+    /// Panics when a sleep ends that was begun here, and goes on until then.
+    TrapLater,
     /// Recurses for ever.
     Stack,
     /// Submits operations until one is refused.
@@ -68,6 +70,7 @@ impl Config {
             "stdout-flood" => Attack::StdoutFlood,
             "screen-flood" => Attack::ScreenFlood,
             "trap" => Attack::Trap,
+            "trap-later" => Attack::TrapLater,
             "start-trap" => Attack::StartTrap,
             "stack" => Attack::Stack,
             "operations" => Attack::Operations,

@@ -36,6 +36,7 @@ async fn attack(attack: Attack, to: &str) {
         Attack::StdoutFlood => attacks::stdout_flood(),
         Attack::ScreenFlood => attacks::screen_flood(),
         Attack::Trap | Attack::StartTrap => attacks::trap(),
+        Attack::TrapLater => attacks::trap_later(),
         Attack::Stack => attacks::stack(),
         Attack::Operations => attacks::operations().await,
         Attack::Handles => attacks::handles(),
