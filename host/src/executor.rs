@@ -208,7 +208,8 @@ mod tests {
         while slices.load(SeqCst) < 2000 {
             tokio::task::yield_now().await;
         }
-        tx.send(slices.load(SeqCst)).unwrap();
+        let now = slices.clone();
+        executor.spawn(async move { tx.send(now.load(SeqCst)).unwrap() }).await;
         let waited = woken.await;
         stop.store(true, SeqCst);
         for hog in hogs {
