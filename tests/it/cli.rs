@@ -220,6 +220,59 @@ async fn a_terminal_is_attached_detached_and_sane_again() {
     assert_eq!(user.json(&["get", id(&agent)]).await["status"], "running");
 }
 
+#[tokio::test]
+async fn an_agent_is_kept_multiplied_and_taken_back() {
+    let user = User::start().await;
+    let args = ["spawn", "shell", "--name", "life", "--idle-timeout-seconds", "3600", "--send-to", "tenant"];
+    let agent = user.json(&[&args[..], &["--on-drain", "finish"]].concat()).await;
+    assert_eq!(agent["on_drain"], "finish", "{agent}");
+
+    let taken = user.json(&["checkpoint", "life", "--note", "before"]).await;
+    assert_eq!((&taken["kind"], &taken["note"]), (&json!("requested"), &json!("before")), "{taken}");
+    let list = user.json(&["checkpoints", "life"]).await;
+    assert!(list.as_array().unwrap().iter().any(|each| id(each) == id(&taken)), "{list}");
+    assert!(user.claw(&["checkpoints", "life"]).await.stdout.contains("before"));
+
+    let fork = user.json(&["fork", "life", "--from", id(&taken)]).await;
+    assert_eq!(fork["results"][0]["agent"]["parent"]["checkpoint"], taken["id"], "{fork}");
+    assert_eq!(user.json(&["suspend", "life"]).await["status"], "suspended");
+    assert_eq!(user.json(&["resume", "life"]).await["status"], "running");
+    let restored = user.json(&["restore", "life", id(&taken)]).await;
+    assert_eq!((id(&restored), &restored["status"]), (id(&agent), &json!("running")), "{restored}");
+
+    let kept = user.claw(&["checkpoint-rm", id(&taken)]).await;
+    assert!(kept.code == 5 && kept.stderr.contains("goes on from this checkpoint"), "{kept:?}");
+
+    let spare = user.json(&["checkpoint", "life"]).await;
+    for _ in ["the one before", "the last"] {
+        user.json(&["checkpoint", "life"]).await;
+    }
+    assert_eq!(user.json(&["checkpoint-rm", id(&spare)]).await, json!([spare["id"]]));
+    assert_eq!(user.claw(&["checkpoint-rm", id(&spare)]).await.code, 3, "it is gone");
+    assert_eq!(user.claw(&["restore", "life", id(&spare)]).await.code, 5, "there is no such checkpoint");
+    let refused = user.claw(&["upgrade", "life", "hello"]).await;
+    assert!(refused.code != 0 && refused.stderr.contains("openclaw:agent/upgrade"), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_webhook_is_made_called_and_deleted() {
+    let user = User::start().await;
+    user.json(&["spawn", "shell", "--name", "hooked"]).await;
+    let made = user.claw(&["hooks", "create", "hooked", "ci"]).await;
+    assert_eq!(made.code, 0, "{made:?}");
+    let url = made.stdout.trim();
+    assert_eq!(user.json(&["hooks", "ls", "hooked"]).await[0]["name"], "ci");
+    // The address is all its caller needs.
+    let called = reqwest::Client::new().post(url).body("built").send().await.unwrap();
+    assert_eq!(called.status(), reqwest::StatusCode::ACCEPTED);
+    assert_eq!(user.json(&["hooks", "rm", "hooked", "ci"]).await["name"], "ci");
+    let called = reqwest::Client::new().post(url).body("built").send().await.unwrap();
+    assert_eq!(called.status(), reqwest::StatusCode::NOT_FOUND);
+    assert_eq!(user.json(&["hooks", "ls", "hooked"]).await, json!([]));
+    let sent = user.json(&["send", "hooked", "good morning"]).await;
+    assert!(sent["message_id"].as_str().is_some(), "{sent}");
+}
+
 /// `claw attach` in a terminal of its own, made by `script` of util-linux; its exit code and the modes of the
 /// terminal afterwards come behind it.
 struct Pty {

@@ -55,3 +55,32 @@ async fn another_status_than_zero_is_a_failure() {
     let over = cloud.wait_for(&agent, |now| now.status.is_final()).await;
     assert_eq!(over.status, Status::Failed);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_is_to_finish_ends_with_its_host() {
+    let cloud = start().await;
+    let agent = cloud.spawn(json!({ "image": "filter", "on_drain": "finish" })).await;
+    let mut terminal = cloud.terminal(&agent).await;
+    terminal.wait("0 lines so far").await;
+    // Told by the end of its input, it ends by itself within its grace, and is not begun anew.
+    let cloud = cloud.restart().await;
+    let over = cloud.wait_for(&agent, |now| now.status.is_final()).await;
+    assert_eq!((over.status, over.epoch), (Status::Terminated, agent.epoch));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ctrl_c_ends_a_command() {
+    let cloud = start().await;
+    let idle = json!({ "image": "filter", "idle_timeout_seconds": 60 });
+    let (status, refused) = cloud.call(Method::POST, "/v1/agents/spawn", &idle).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{refused}");
+    assert!(refused.to_string().contains("cannot be suspended"), "{refused}");
+    let agent = cloud.spawn(json!({ "image": "filter" })).await;
+    let mut terminal = cloud.terminal(&agent).await;
+    terminal.run("one").await;
+    terminal.wait_line("1 ONE").await;
+    terminal.keys("\x03").await;
+    terminal.wait("^C").await;
+    let over = cloud.wait_for(&agent, |now| now.status.is_final()).await;
+    assert_eq!(over.status, Status::Terminated);
+}

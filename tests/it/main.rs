@@ -16,3 +16,4 @@ mod isolation;
 mod operations;
 mod shell;
 mod sockets;
+mod upgrades;

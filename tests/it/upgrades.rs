@@ -1,0 +1,62 @@
+//! A new version of a component takes over an agent by `save` and `load`, or the agent stays what it is.
+
+use cloud_tests::{Cloud, Terminal, cloud::Setup};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use wire::agent::{Agent, Status};
+
+async fn counter() -> (Cloud, Agent, Terminal) {
+    let images = vec!["counter", "counter-v2", "counter-v3", "counter-v4", "hello"];
+    let cloud = Cloud::with(Setup { images, ..Setup::default() }).await;
+    let agent = cloud.spawn(json!({ "image": "counter" })).await;
+    let mut terminal = cloud.terminal(&agent).await;
+    terminal.wait_line("counter version 1").await;
+    terminal.keys("abc").await;
+    terminal.wait_line("counter version 1: 3").await;
+    (cloud, agent, terminal)
+}
+
+async fn upgrade(cloud: &Cloud, agent: &Agent, image: &str) -> (StatusCode, Value) {
+    cloud.call(Method::POST, &format!("/v1/agents/{}/upgrade", agent.id), &json!({ "image": image })).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_next_version_goes_on_with_state_and_operations() {
+    let (cloud, agent, mut terminal) = counter().await;
+    terminal.keys("z").await;
+    terminal.wait_line("sleeping").await;
+    let (status, upgraded) = upgrade(&cloud, &agent, "counter-v2").await;
+    assert_eq!(status, StatusCode::OK, "{upgraded}");
+    let digest = cloud.agent(&agent).await.image_digest;
+    assert_ne!(digest, agent.image_digest);
+    terminal.wait_line("counter version 2 goes on at 3").await;
+    // Begun by the version before, ended for this one.
+    terminal.wait_line("counter version 2 slept").await;
+    terminal.keys("d").await;
+    terminal.wait_line("counter version 2: 4").await;
+    drop(terminal);
+    // The checkpoint says so: whatever happens now, it is the new version.
+    let cloud = cloud.crash().await;
+    cloud.wait_for(&agent, |now| now.status == Status::Running && now.epoch > agent.epoch).await;
+    assert_eq!(cloud.agent(&agent).await.image_digest, digest);
+    let mut terminal = cloud.terminal(&agent).await;
+    terminal.wait("counter version 2 goes on at ").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_version_that_does_not_take_over_changes_nothing() {
+    let (cloud, agent, mut terminal) = counter().await;
+    for (image, why) in [
+        ("counter-v3", "version 3 knows no such state"),
+        ("counter-v4", "load failed"),
+        ("hello", "to export `save` and `load`"),
+    ] {
+        let (status, refused) = upgrade(&cloud, &agent, image).await;
+        assert_eq!(status, StatusCode::CONFLICT, "{image}: {refused}");
+        assert!(refused["detail"].as_str().unwrap().contains(why), "{image}: {refused}");
+        let now = cloud.agent(&agent).await;
+        assert_eq!((now.status, &now.image_digest), (Status::Running, &agent.image_digest), "{image}");
+    }
+    terminal.keys("d").await;
+    terminal.wait_line("counter version 1: 4").await;
+}
