@@ -26,7 +26,8 @@ impl Agent {
     /// writes the row. `last` is the row's checkpoint; `is_recorded` says whether the one that the commit brings
     /// is there already.
     ///
-    /// The one before stays when the new one goes on from it: then the last could not be read. What its owner wants is left as it is, but for one that nothing can be kept of: that is started anew.
+    /// The one before stays when the new one goes on from it: then the last could not be read. What its owner wants is left as it is,
+    /// but for one that nothing can be kept of: that is started anew.
     #[must_use]
     pub fn committed(
         &self,
@@ -69,7 +70,7 @@ impl Agent {
                     | Status::Resuming
                     | Status::Migrating
             ),
-            Then::Suspend { reason, parked } => next.suspend(reason, parked),
+            Then::Suspend { reason, parked } => next.suspend(reason, parked, now),
             Then::Release {} => next.release(taken.is_some(), now),
         };
         if !is_allowed {
@@ -96,9 +97,13 @@ impl Agent {
         }
     }
 
-    fn suspend(&mut self, reason: StatusReason, parked: bool) -> bool {
+    fn suspend(&mut self, reason: StatusReason, parked: bool, now: Timestamp) -> bool {
         let may = matches!(self.status, Status::Running | Status::Suspending) && self.checkpoint.is_some();
         if may {
+            if self.status == Status::Suspending && self.desired == DesiredStatus::Running {
+                // Its owner thought better of it meanwhile: it is due, also when nobody is left who waits for this.
+                self.wake_at = Some(now);
+            }
             self.status = Status::Suspended;
             self.reason = Some(reason);
             self.detail = None;

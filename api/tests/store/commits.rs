@@ -309,6 +309,18 @@ pub(crate) async fn one_that_goes_on_from_the_one_before_keeps_that(store: &Arc<
     assert_eq!(kept(store, agent.id).await, [third.checkpoint.id, first.checkpoint.unwrap().id]);
 }
 
+pub(crate) async fn one_that_is_wanted_again_is_due_when_it_is_suspended(store: &Arc<dyn Store>) {
+    let (tenant, host) = (tenant(store, 10).await, host(store).await);
+    for (desired, due) in [(DesiredStatus::Suspended, 0), (DesiredStatus::Running, 1)] {
+        let agent = running(store, tenant, &host).await;
+        change(store, agent.id, to(Status::Suspending)).await;
+        change(store, agent.id, Patch { desired: Some(desired), ..Patch::default() }).await;
+        let row = commit(store, &host, &agent, Some(taken(&agent)), PARKED).await;
+        assert_eq!(row.status, Status::Suspended);
+        assert_eq!(store.overdue(later(1000), 10).await.unwrap().len(), due);
+    }
+}
+
 pub(crate) async fn a_timer_is_due_while_its_agent_is_suspended(store: &Arc<dyn Store>) {
     let (tenant, host) = (tenant(store, 10).await, host(store).await);
     let agent = running(store, tenant, &host).await;
