@@ -53,8 +53,7 @@ pub enum StoreError {
     },
 }
 
-/// The idempotency of a spawn, whose key is the tenant's, or of a message, whose key is its recipient's; kept
-/// for 24 h.
+/// The idempotency of a spawn or a fork, whose key is the tenant's, or of a message, whose key is its recipient's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Idempotency {
     /// As the client gave it.
@@ -63,6 +62,17 @@ pub struct Idempotency {
     pub fingerprint: [u8; 32],
     /// When it may be forgotten.
     pub expires_at: Timestamp,
+}
+
+impl Idempotency {
+    /// How long a key is remembered.
+    pub const LIFE: SignedDuration = SignedDuration::from_hours(24);
+
+    /// For a key that is given at `now`.
+    #[must_use]
+    pub fn new(key: String, fingerprint: [u8; 32], now: Timestamp) -> Self {
+        Self { key, fingerprint, expires_at: now.saturating_add(Self::LIFE).unwrap_or(Timestamp::MAX) }
+    }
 }
 
 /// The answer to [`Store::create_agent`].

@@ -26,9 +26,6 @@ use crate::{
     store::{Created, Filter, Idempotency, Written},
 };
 
-/// How long an idempotency key is remembered.
-const KEY_LIFE: SignedDuration = SignedDuration::from_hours(24);
-
 /// A spawn as it came in.
 #[derive(Debug)]
 pub(crate) struct Spawn {
@@ -60,14 +57,8 @@ impl App {
         let until = spawn.wait.map(|wait| Instant::now() + wait);
         let now = Timestamp::now();
         let agent = self.plan(caller, spawn.request, now).await?;
-        let idempotency = match spawn.key {
-            Some(key) => Some(Idempotency {
-                key,
-                fingerprint: Sha256::digest(&spawn.body).into(),
-                expires_at: now.saturating_add(KEY_LIFE).map_err(Error::internal)?,
-            }),
-            None => None,
-        };
+        let stands_for = Sha256::digest(&spawn.body).into();
+        let idempotency = spawn.key.map(|key| Idempotency::new(key, stands_for, now));
         let (tell, told) = oneshot::channel();
         let placed = self.detach(self.clone().record(agent, idempotency, tell));
         let (agent, replayed) = match told.await.map_err(Error::internal)?? {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest as _, Sha256};
 use wire::{
     AgentId,
     access::Scope,
@@ -22,16 +23,18 @@ use crate::{
         state,
     },
     error::Error,
-    store::{Created, StoreError},
+    store::{Created, Idempotency, StoreError},
 };
 
 impl App {
-    /// Makes running copies of an agent. It is not disturbed; each copy is made or not by itself.
+    /// Makes running copies of an agent. It is not disturbed; each copy is made or not by itself. With a key, those that
+    /// an earlier request with it made are answered with, and only the others are made.
     pub(crate) async fn fork(
         self: &Arc<Self>,
         caller: &Caller,
         id: AgentId,
         request: ForkRequest,
+        key: Option<String>,
     ) -> Result<Forks, Error> {
         caller.need(Scope::AgentsSpawn)?;
         let parent = self.owned(caller, id).await?;
@@ -45,30 +48,54 @@ impl App {
         check(&parent, &request, now)?;
         let from = self.fork_point(&parent, request.from).await?;
         let forks = (1..=request.count).map(|number| copy(&parent, &from, &request, number, now));
-        let forks: Vec<Agent> = forks.collect::<Result<_, _>>()?;
-        // They are recorded and placed also when the caller goes away; all at once, so that the store can
-        // commit them together.
+        let mut forks: Vec<Agent> = forks.collect::<Result<_, _>>()?;
+        let stands_for = Sha256::digest(serde_json::to_vec(&request).map_err(Error::internal)?).into();
+        // They are recorded and placed also when the caller goes away.
         let app = self.clone();
         let recorded = self.detach(async move {
-            let each = forks.into_iter().map(|fork| {
-                let app = app.clone();
-                async move {
-                    let created = app.store.create_agent(fork, None).await;
-                    if let Ok(Created::Created(agent)) = &created {
-                        app.place_now(agent.clone());
-                    }
-                    created
-                }
-            });
-            join_all(each).await
-        });
-        let results = recorded.await.map_err(Error::internal)?.into_iter().map(|created| match created {
-            Ok(Created::Created(agent) | Created::Replayed(agent)) => {
-                ForkResult::Agent { agent: Box::new(self.view(agent)) }
+            let Some(key) = key else { return app.record_forks(forks, |_| None).await };
+            // A space is in no client's key.
+            let key = |number| Idempotency::new(format!("fork {id} {number} {key}"), stands_for, now);
+            // The first alone: a key that stands for another request makes nothing.
+            let rest = forks.split_off(1);
+            let mut made = app.record_forks(forks, |_| Some(key(1))).await;
+            if !matches!(made.first(), Some(Ok(Created::KeyReused))) {
+                made.extend(app.record_forks(rest, |index| Some(key(index + 2))).await);
             }
-            other => ForkResult::Problem { problem: why_not(other).problem(&request_id()) },
+            made
         });
-        Ok(Forks { checkpoint: from.at.id, results: results.collect() })
+        let mut checkpoint = from.at.id;
+        let mut results = Vec::new();
+        for created in recorded.await.map_err(Error::internal)? {
+            results.push(match created {
+                Ok(Created::KeyReused) => return Err(Error::new(Code::IdempotencyKeyReused)),
+                Ok(Created::Created(agent) | Created::Replayed(agent)) => {
+                    checkpoint = agent.parent.as_ref().map_or(checkpoint, |parent| parent.checkpoint);
+                    ForkResult::Agent { agent: Box::new(self.view(agent)) }
+                }
+                other => ForkResult::Problem { problem: why_not(other).problem(&request_id()) },
+            });
+        }
+        Ok(Forks { checkpoint, results })
+    }
+
+    /// All at once, so that the store can commit them together.
+    async fn record_forks(
+        self: &Arc<Self>,
+        forks: Vec<Agent>,
+        key: impl Fn(usize) -> Option<Idempotency>,
+    ) -> Vec<Result<Created, StoreError>> {
+        let each = forks.into_iter().enumerate().map(|(index, fork)| {
+            let (app, key) = (self.clone(), key(index));
+            async move {
+                let created = app.store.create_agent(fork, key).await;
+                if let Ok(Created::Created(agent)) = &created {
+                    app.place_now(agent.clone());
+                }
+                created
+            }
+        });
+        join_all(each).await
     }
 
     /// The checkpoint that forks begin from.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use wire::{
     AgentId, HostId, MessageId,
@@ -26,8 +26,6 @@ use crate::{
     store::{Delivered, HookCreated, Idempotency, MAX_HOOKS, Operation, Sent},
 };
 
-/// How long an idempotency key is remembered.
-const KEY_LIFE: SignedDuration = SignedDuration::from_hours(24);
 /// Longest name of a webhook, bytes of visible ASCII.
 const MAX_HOOK_NAME_BYTES: usize = 64;
 /// What a message is when its sender does not say.
@@ -95,14 +93,8 @@ impl App {
             });
         }
         let now = Timestamp::now();
-        let idempotency = match incoming.key {
-            Some(key) => Some(Idempotency {
-                key,
-                fingerprint: fingerprint(&content_type, &incoming.body),
-                expires_at: now.saturating_add(KEY_LIFE).map_err(Error::internal)?,
-            }),
-            None => None,
-        };
+        let stands_for = fingerprint(&content_type, &incoming.body);
+        let idempotency = incoming.key.map(|key| Idempotency::new(key, stands_for, now));
         let id = MessageId::new();
         let message = Message { id, sender, content_type, body: incoming.body.to_vec(), sent_at: now };
         match self.store.deliver(to, message, idempotency).await? {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{Json as Answer, extract::State};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use wire::{
@@ -12,7 +12,7 @@ use wire::{
     checkpoint::{Checkpoint, CheckpointRequest, ForkRequest, Forks, RestoreRequest},
 };
 
-use super::page;
+use super::{agents::idempotency_key, page};
 use crate::{
     app::{App, access::Caller},
     error::Error,
@@ -133,7 +133,10 @@ pub(super) async fn restore(
     path = "/v1/agents/{id}/forks",
     tag = "checkpoints",
     operation_id = "fork_agent",
-    params(("id" = AgentId, Path, description = "The agent.")),
+    params(
+        ("id" = AgentId, Path, description = "The agent."),
+        ("Idempotency-Key" = Option<String>, Header, description = "Sent again with the same key and body within 24 h, a request is answered with the forks it made, and makes those it did not."),
+    ),
     request_body = Option<ForkRequest>,
     responses((status = 201, description = "For each that was asked for the agent, or why it was not made.", body = Forks)),
 )]
@@ -141,9 +144,11 @@ pub(super) async fn fork(
     State(app): State<Arc<App>>,
     caller: Caller,
     Id(id): Id<AgentId>,
+    headers: HeaderMap,
     OptionalJson(request): OptionalJson<ForkRequest>,
 ) -> Result<(StatusCode, Answer<Forks>), Error> {
-    Ok((StatusCode::CREATED, Answer(app.fork(&caller, id, request).await?)))
+    let key = idempotency_key(&headers)?;
+    Ok((StatusCode::CREATED, Answer(app.fork(&caller, id, request, key).await?)))
 }
 
 /// Upgrade an agent

@@ -155,6 +155,30 @@ async fn forks_begin_where_their_parent_is_and_leave_it_alone() {
 }
 
 #[tokio::test]
+async fn forks_asked_for_again_are_the_same_forks() {
+    let (cloud, _host) = Cloud::start().await;
+    let parent = agent_id(&cloud.cell().await);
+    let fork = async |key: &str, count: u32| {
+        let request = cloud.request(Method::POST, &format!("/v1/agents/{parent}/forks"));
+        request.header("idempotency-key", key).json(&json!({ "count": count })).send().await.unwrap()
+    };
+    let ids = |forks: &Value| -> Vec<String> {
+        let results = forks["results"].as_array().unwrap().iter();
+        results.map(|result| result["agent"]["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let first: Value = fork("k", 3).await.json().await.unwrap();
+    let again: Value = fork("k", 3).await.json().await.unwrap();
+    assert_eq!((ids(&again).len(), ids(&again)), (3, ids(&first)));
+    assert_eq!(again["checkpoint"], first["checkpoint"]);
+    let count = async || cloud.get("/v1/agents").await["data"].as_array().unwrap().len();
+    assert_eq!(count().await, 4);
+    assert_eq!(code(fork("k", 4).await).await, Code::IdempotencyKeyReused);
+    assert_eq!(count().await, 4, "nothing was made");
+    let other: Value = fork("other", 3).await.json().await.unwrap();
+    assert!(ids(&other).iter().all(|id| !ids(&first).contains(id)));
+}
+
+#[tokio::test]
 async fn a_fork_can_only_be_narrower() {
     let (cloud, host) = Cloud::start().await;
     let friend = AgentId::new();
