@@ -217,7 +217,7 @@ impl Run {
         memory: usize,
     ) -> Result<(), AccessError> {
         if !self.bytes.is_empty() {
-            let offset = self.first * PAGE_BYTES as u32;
+            let offset = self.first << PAGE_BYTES.trailing_zeros();
             access.write(store, instance, memory, offset, &self.bytes).await?;
             if self.bytes.len() >= RUN_PAGES * PAGE_BYTES {
                 crate::executor::end_slice().await;

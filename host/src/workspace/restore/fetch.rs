@@ -54,7 +54,7 @@ impl<'a, 'c> Fetch<'a, 'c> {
         self.bytes = 0;
         let wants = std::mem::take(&mut self.wants);
         let mut open: Option<(usize, File)> = None;
-        in_batches(self.chunk, &wants, |want| &want.chunk, &mut |want, bytes| {
+        in_batches(self.chunk, &wants, |want| &want.chunk, |want, bytes| {
             let file = match open.take() {
                 Some((entry, file)) if entry == want.entry => file,
                 _ => {
@@ -74,7 +74,7 @@ fn in_batches<W>(
     chunk: &mut Chunks<'_>,
     mut wants: &[W],
     of: impl Fn(&W) -> &ChunkRef,
-    each: &mut dyn FnMut(&W, &[u8]) -> Result<(), RestoreError>,
+    mut each: impl FnMut(&W, &[u8]) -> Result<(), RestoreError>,
 ) -> Result<(), RestoreError> {
     while !wants.is_empty() {
         let mut bytes = 0;

@@ -90,8 +90,9 @@ pub(crate) fn trap() {
 
 pub(crate) fn trap_later() {
     agent::spawn(async {
-        agent::sleep(TRAP_AFTER).await;
-        trap();
+        if agent::sleep(TRAP_AFTER).await.is_ok() {
+            trap();
+        }
     })
     .detach();
     agent::println!("not yet");
