@@ -40,7 +40,7 @@ use cap_std::fs::{Dir, DirBuilder, DirBuilderExt};
 
 pub(crate) use capture::Captured;
 pub use error::WorkspaceError;
-pub use files::{ByteRange, Listing, Reading, Upload};
+pub use files::{Listing, Reading, Upload};
 pub use ledger::{Quota, Usage};
 pub(crate) use restore::RestoreError;
 pub(crate) use stamps::Stamps;

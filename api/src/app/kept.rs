@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use jiff::Timestamp;
 use wire::{
     agent::Page,
-    file::{FileEntry, FileKind},
+    file::{ByteRange, FileEntry, FileKind},
     log::{Level, LogEntry},
     problem::Code,
 };
@@ -255,42 +255,6 @@ async fn fetch(
     Ok(ready)
 }
 
-/// One range of a `Range: bytes=…` header (RFC 9110).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ByteRange {
-    /// From the first byte to the last, both included, or to the end.
-    From { first: u64, last: Option<u64> },
-    /// So many bytes at the end.
-    Last(u64),
-}
-
-impl ByteRange {
-    /// `None` means that it is to be ignored: another unit, or several at once.
-    fn parse(header: &str) -> Option<Self> {
-        let (first, last) = header.trim().strip_prefix("bytes=")?.split_once('-')?;
-        let number = |digits: &str| {
-            digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse::<u64>().ok()).flatten()
-        };
-        match (first.trim(), last.trim()) {
-            ("", last) => Some(Self::Last(number(last)?)),
-            (first, "") => Some(Self::From { first: number(first)?, last: None }),
-            (first, last) => {
-                let (first, last) = (number(first)?, number(last)?);
-                (first <= last).then_some(Self::From { first, last: Some(last) })
-            }
-        }
-    }
-
-    /// The bytes of a file of `size` that this names; `None` when it names none.
-    fn of(self, size: u64) -> Option<Range<u64>> {
-        let range = match self {
-            Self::From { first, last } => first..last.map_or(size, |last| last.saturating_add(1).min(size)),
-            Self::Last(count) => size.saturating_sub(count)..size,
-        };
-        (!range.is_empty()).then_some(range)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -326,20 +290,6 @@ mod tests {
         }
         for outside in ["loop", "out", "top", "a/none", "b/file", "none"] {
             assert_eq!(find(&tree, outside).unwrap_err().code, Code::NotFound, "{outside}");
-        }
-    }
-
-    #[test]
-    fn ranges_are_those_of_http() {
-        let of = |header, size| ByteRange::parse(header).map(|range| range.of(size));
-        assert_eq!(of("bytes=0-1", 9), Some(Some(0..2)));
-        assert_eq!(of("bytes=5-", 9), Some(Some(5..9)));
-        assert_eq!(of("bytes=-3", 9), Some(Some(6..9)));
-        assert_eq!(of("bytes=0-99", 9), Some(Some(0..9)));
-        assert_eq!(of("bytes=9-", 9), Some(None));
-        assert_eq!(of("bytes=-0", 9), Some(None));
-        for ignored in ["bytes=3-1", "bytes=0-1,4-5", "lines=1-2", "bytes=+1-2"] {
-            assert_eq!(of(ignored, 9), None, "{ignored}");
         }
     }
 

@@ -10,14 +10,14 @@ use axum::{
 use serde::Deserialize;
 use wire::{
     agent::Page,
-    file::{FileEntry, MAX_LISTING},
+    file::{ByteRange, FileEntry, MAX_LISTING},
     problem::Code,
 };
 
 use super::{AgentPath, Door, problem};
 use crate::{
     agent::Shared,
-    workspace::{ByteRange, Workspace, WorkspaceError},
+    workspace::{Workspace, WorkspaceError},
 };
 
 #[derive(Debug, Deserialize)]

@@ -3,7 +3,6 @@
 //! They are booked in the same accounts as the guest's and run beside it.
 
 mod list;
-mod range;
 mod read;
 mod upload;
 
@@ -18,7 +17,6 @@ use super::tree::Tree;
 use super::{Workspace, WorkspaceError, path};
 
 pub use list::Listing;
-pub use range::ByteRange;
 pub use read::Reading;
 pub use upload::Upload;
 

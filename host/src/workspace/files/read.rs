@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{Stream, stream};
-use wire::file::FileEntry;
+use wire::file::{ByteRange, FileEntry};
 
-use super::{ByteRange, blocking, entry_of};
+use super::{blocking, entry_of};
 use crate::workspace::file::OpenFile;
 use crate::workspace::tree::{How, Opened};
 use crate::workspace::{MAX_PIECE_BYTES, Workspace, WorkspaceError, path};
@@ -34,7 +34,8 @@ impl Workspace {
                 return Err(WorkspaceError::IsDirectory);
             };
             let stat = file.stat()?;
-            let range = range.map_or(Ok(0..stat.size), |range| range.of(stat.size))?;
+            let range = range.map_or(Some(0..stat.size), |range| range.of(stat.size));
+            let range = range.ok_or(WorkspaceError::Range { size: stat.size })?;
             let entry = entry_of(path, &stat).ok_or(WorkspaceError::Special)?;
             Ok(Reading { entry, range, file: Arc::new(file) })
         })

@@ -54,18 +54,23 @@ impl<'a, 'c> Fetch<'a, 'c> {
         self.bytes = 0;
         let wants = std::mem::take(&mut self.wants);
         let mut open: Option<(usize, File)> = None;
-        in_batches(self.chunk, &wants, |want| &want.chunk, |want, bytes| {
-            let file = match open.take() {
-                Some((entry, file)) if entry == want.entry => file,
-                _ => {
-                    let (dir, name) = walk.parent(&self.entries[want.entry].path)?;
-                    dir.open_with(name, &opening())?
-                }
-            };
-            file.write_all_at(bytes, want.offset)?;
-            open = Some((want.entry, file));
-            Ok(())
-        })
+        in_batches(
+            self.chunk,
+            &wants,
+            |want| &want.chunk,
+            |want, bytes| {
+                let file = match open.take() {
+                    Some((entry, file)) if entry == want.entry => file,
+                    _ => {
+                        let (dir, name) = walk.parent(&self.entries[want.entry].path)?;
+                        dir.open_with(name, &opening())?
+                    }
+                };
+                file.write_all_at(bytes, want.offset)?;
+                open = Some((want.entry, file));
+                Ok(())
+            },
+        )
     }
 }
 

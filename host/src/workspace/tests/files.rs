@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use wire::file::FileKind;
+use wire::file::{ByteRange, FileKind};
 
 use super::*;
-use crate::workspace::{ByteRange, WorkspaceError};
+use crate::workspace::WorkspaceError;
 
 fn body(pieces: &[&'static [u8]]) -> impl futures_util::Stream<Item = Result<Bytes, std::io::Error>> {
     stream::iter(pieces.iter().map(|piece| Ok(Bytes::from_static(piece))).collect::<Vec<_>>())
