@@ -15,19 +15,21 @@ mod languages;
 mod tools;
 
 /// A component's name and the package of the workspace that makes it.
-const GUESTS: [(&str, &str); 5] = [
+const GUESTS: [(&str, &str); 6] = [
     ("shell", "shell-agent"),
     ("hello", "hello-agent"),
     ("hostile", "hostile-agent"),
     ("machine", "machine-agent"),
+    ("load", "load-agent"),
     ("filter", "filter-command"),
 ];
 /// Everything that decides what they are.
-const INPUTS: [&str; 8] = [
+const INPUTS: [&str; 9] = [
     "wit",
     "agent-guest",
     "tests/guests/hostile",
     "tests/guests/machine",
+    "tests/guests/load",
     "tests/guests/filter",
     "Cargo.toml",
     "Cargo.lock",
