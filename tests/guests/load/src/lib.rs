@@ -2,7 +2,7 @@
 //!
 //! | line | what it does | answer |
 //! |---|---|---|
-//! | `fill KIB` | holds so much more memory, no page of it like another, about half compressible | `filled KIB` |
+//! | `fill KIB SEED` | holds so much more memory, no page of it like another, about half compressible | `filled KIB` |
 //! | `touch PAGES` | changes a word of so many pages it holds, each time the next ones | `touched PAGES` |
 //! | `burn ROUNDS` | calculates on 64 KiB, by direct and indirect calls; of one length for one number | `burnt HASH` |
 //! | `work ROUNDS PAGES OF` | both, but touches the first `OF` pages only | `worked HASH` |
@@ -47,7 +47,7 @@ fn answer(line: &str, memory: &mut Memory, burn: &mut Burn) -> Option<String> {
     let words: Vec<&str> = line.split(' ').collect();
     let number = |text: &str| text.parse::<u32>().ok();
     Some(match words[..] {
-        ["fill", kib] => format!("filled {}", memory.fill(number(kib)?)),
+        ["fill", kib, seed] => format!("filled {}", memory.fill(number(kib)?, number(seed)?)),
         ["touch", pages] => format!("touched {}", memory.touch(number(pages)?, u32::MAX)),
         ["burn", rounds] => format!("burnt {:08x}", burn.run(number(rounds)?)),
         ["work", rounds, pages, of] => {

@@ -8,20 +8,23 @@ const KIB_WORDS: usize = 128;
 #[derive(Default)]
 pub(crate) struct Memory {
     words: Vec<u64>,
-    state: u64,
     next: usize,
     touched: u64,
 }
 
 impl Memory {
-    /// Holds `kib` more; how many it holds.
-    pub(crate) fn fill(&mut self, kib: u32) -> usize {
+    /// Holds `kib` more, which are the same for the same seed; how many it holds.
+    pub(crate) fn fill(&mut self, kib: u32, seed: u32) -> usize {
         let words = kib as usize * KIB_WORDS;
         self.words.reserve_exact(words);
+        // xorshift64 (Marsaglia 2003).
+        let mut x = u64::from(seed).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
         for _ in 0..words {
+            x ^= x << 13;
+            x ^= x >> 7;
+            x ^= x << 17;
             // Numbers of 32 bits in words of 64: what programs hold is neither noise nor zeros.
-            let word = self.random() >> 32;
-            self.words.push(word);
+            self.words.push(x >> 32);
         }
         self.words.len() / KIB_WORDS
     }
@@ -36,15 +39,5 @@ impl Memory {
             self.words[self.next * PAGE_WORDS] = self.touched;
         }
         pages
-    }
-
-    /// xorshift64 (Marsaglia 2003).
-    fn random(&mut self) -> u64 {
-        let mut x = self.state.max(0x9e37_79b9);
-        x ^= x << 13;
-        x ^= x >> 7;
-        x ^= x << 17;
-        self.state = x;
-        x
     }
 }

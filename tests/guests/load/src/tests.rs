@@ -10,7 +10,7 @@ fn it_answers_each_line_and_what_it_calculates_goes_on() {
     host.start(load);
     assert_eq!(host.text(), "load ready\r\n");
     host.take_output();
-    host.input("touch 1\rfill 64\rtouch 99\rburn 1\rburn 1\rwork 0 1 8\rnothing\r");
+    host.input("touch 1\rfill 64 7\rtouch 99\rburn 1\rburn 1\rwork 0 1 8\rnothing\r");
     let text = host.text();
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines[..3], ["touched 0", "filled 64", "touched 16"]);

@@ -98,9 +98,8 @@ async fn one(cloud: &Cloud, number: usize) -> Agent {
     }
     let (agent, mut terminal) = load(cloud, "load", &format!("load-{number}")).await;
     let kib = if number < SHELLS + SMALL { SMALL_KIB } else { LARGE_KIB };
-    line(&mut terminal, &format!("fill {kib}")).await;
     // Pages that no other one has.
-    line(&mut terminal, &format!("touch {}", number % 64 + 8)).await;
+    line(&mut terminal, &format!("fill {kib} {number}")).await;
     agent
 }
 

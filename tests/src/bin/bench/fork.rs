@@ -56,9 +56,8 @@ pub(crate) async fn run() -> Value {
     let (mut fresh, mut some, mut kept) = (Took::default(), Took::default(), Took::default());
     for number in 0..FRESH {
         let (agent, mut terminal) = load(&cloud, "load", "forked").await;
-        line(&mut terminal, &format!("fill {KIB}")).await;
         // Not even what another one of them stored is shared.
-        line(&mut terminal, &format!("touch {}", 4096 + number)).await;
+        line(&mut terminal, &format!("fill {KIB} {number}")).await;
         fresh.fork(&cloud, &agent).await;
         for _ in 0..FORKS / FRESH {
             line(&mut terminal, &format!("touch {SOME}")).await;

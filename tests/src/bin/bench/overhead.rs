@@ -194,7 +194,7 @@ async fn busy(changes: u32) -> Value {
     let depot = Depot::local(dir.path()).unwrap();
     let (_cloud, mut with, mut without) = sides(Some(depot.clone())).await;
     for side in [&mut with, &mut without] {
-        line(&mut side.terminal, &format!("fill {HELD_KIB}")).await;
+        line(&mut side.terminal, &format!("fill {HELD_KIB} 1")).await;
     }
     let rounds = rounds(&mut without, BUSY_EVENT).await;
     let text = format!("work {rounds} {} {}", PAGES, changes / 4);
