@@ -51,7 +51,8 @@ fn main() -> anyhow::Result<()> {
         for _ in 0..repeat {
             let before = machine::now();
             let result = client.block_on(run(name));
-            let run = json!({ "machine": machine, "before": before, "after": machine::now(), "result": result });
+            let run =
+                json!({ "machine": machine, "before": before, "after": machine::now(), "result": result });
             if let Some(file) = file {
                 keep(file, name, run)?;
             }
@@ -82,7 +83,9 @@ async fn run(name: &str) -> Value {
 /// Adds a run to those of its benchmark in the file, so that each may be taken when the machine is quiet.
 fn keep(file: &Path, name: &str, run: Value) -> anyhow::Result<()> {
     let mut kept: Map<String, Value> = match std::fs::read(file) {
-        Ok(bytes) => serde_json::from_slice(&bytes).with_context(|| format!("{} is no JSON", file.display()))?,
+        Ok(bytes) => {
+            serde_json::from_slice(&bytes).with_context(|| format!("{} is no JSON", file.display()))?
+        }
         Err(_) => Map::new(),
     };
     let runs = kept.entry(name).or_insert_with(|| json!([]));

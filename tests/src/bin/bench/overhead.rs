@@ -71,10 +71,11 @@ async fn sides(depot: Option<Depot>) -> (Cloud, Side, Side) {
     (cloud, with, without)
 }
 
-/// How many rounds take about `long`.
-async fn rounds(side: &mut Side, long: Duration) -> u32 {
+/// How many rounds take about `long`. Both have then done the same: how long a round is depends on those before.
+async fn rounds(with: &mut Side, without: &mut Side, long: Duration) -> u32 {
+    line(&mut with.terminal, "burn 100").await;
     let begun = Instant::now();
-    line(&mut side.terminal, "burn 100").await;
+    line(&mut without.terminal, "burn 100").await;
     let each = begun.elapsed() / 100;
     u32::try_from(long.as_nanos() / each.as_nanos().max(1)).unwrap_or(u32::MAX).max(1)
 }
@@ -100,7 +101,7 @@ impl Events {
 
 pub(crate) async fn instrumentation() -> Value {
     let (cloud, mut with, mut without) = sides(None).await;
-    let text = format!("burn {}", rounds(&mut with, EVENT).await);
+    let text = format!("burn {}", rounds(&mut with, &mut without, EVENT).await);
     let (mut a, mut b) = (Events::default(), Events::default());
     for pair in 0..PAIRS {
         // Neither is always the first of the two.
@@ -196,7 +197,7 @@ async fn busy(changes: u32) -> Value {
     for side in [&mut with, &mut without] {
         line(&mut side.terminal, &format!("fill {HELD_KIB} 1")).await;
     }
-    let rounds = rounds(&mut without, BUSY_EVENT).await;
+    let rounds = rounds(&mut with, &mut without, BUSY_EVENT).await;
     let text = format!("work {rounds} {} {}", PAGES, changes / 4);
     let (mut on, mut off) = (Work::default(), Work::default());
     for _ in 0..WINDOWS {

@@ -39,7 +39,10 @@ pub(crate) async fn run() -> Value {
     let (before, begun) = (status_kib("RssAnon"), Instant::now());
     let real = fleet(&cloud, SUSPENDED - FEW, true).await;
     let (suspended, took) = (status_kib("RssAnon"), begun.elapsed().as_secs_f64());
-    println!("{} more spawned and suspended in {took:.1} s: RssAnon {before} KiB, then {suspended} KiB", real.len());
+    println!(
+        "{} more spawned and suspended in {took:.1} s: RssAnon {before} KiB, then {suspended} KiB",
+        real.len()
+    );
     let begun = Instant::now();
     copies(&cloud, &real).await;
     let copied = begun.elapsed().as_secs_f64();

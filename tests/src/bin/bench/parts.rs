@@ -1,11 +1,6 @@
 //! The cloud's parts on threads of their own, so that the CPU time of each is known.
 
-use std::{
-    fs,
-    io,
-    sync::OnceLock,
-    time::Duration,
-};
+use std::{fs, io, sync::OnceLock, time::Duration};
 
 use cloud_tests::cloud::{Runtimes, Setup};
 use serde_json::{Value, json};
