@@ -18,6 +18,7 @@ pub(crate) mod files;
 pub(crate) mod index;
 pub(crate) mod pages;
 pub(crate) mod restore;
+pub(crate) mod seen;
 
 /// What an agent's task keeps and finds its checkpoints with.
 #[derive(Debug, Clone)]

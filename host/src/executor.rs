@@ -66,13 +66,18 @@ impl Shared {
             drop(task);
             return;
         }
-        if info.woken_while_running {
-            queues.spent.push_back(task)
+        let alone = if info.woken_while_running {
+            queues.spent.push_back(task);
+            // It used up its slice on this thread, which takes the next one in a moment: none is woken for that.
+            queues.woken.len() + queues.spent.len() == 1
         } else {
-            queues.woken.push_back(task)
-        }
+            queues.woken.push_back(task);
+            false
+        };
         drop(queues);
-        self.ready.notify_one();
+        if !alone {
+            self.ready.notify_one();
+        }
     }
 
     fn work(&self) {

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use tempfile::TempDir;
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{net::TcpListener, runtime::Handle, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use wire::{
     agent::Agent,
@@ -26,6 +26,22 @@ pub struct Setup {
     pub lease: Duration,
     /// Where checkpoints are kept; a directory of its own when absent.
     pub depot: Option<depot::Depot>,
+    /// Most agents of its tenant.
+    pub tenant_agents: u32,
+    /// More components it offers.
+    pub more_images: Vec<host::ImageSource>,
+    /// Threads that run its API and its hosts, where those are to be told from the client's; else they are the
+    /// present ones.
+    pub runtimes: Option<Runtimes>,
+}
+
+/// Where the parts of a cloud run.
+#[derive(Debug, Clone)]
+pub struct Runtimes {
+    /// The API.
+    pub api: Handle,
+    /// Every host, but for its guest threads.
+    pub host: Handle,
 }
 
 impl Default for Setup {
@@ -36,6 +52,9 @@ impl Default for Setup {
             direct: false,
             lease: PATIENCE,
             depot: None,
+            tenant_agents: 10_000,
+            more_images: Vec::new(),
+            runtimes: None,
         }
     }
 }
@@ -104,16 +123,19 @@ impl Cloud {
         config.direct_hosts = self.setup.direct;
         config.lease = self.setup.lease;
         config.depot = Some(self.depot());
-        let api = Arc::new(api::Api::open(config).await.unwrap());
+        config.max_agents = self.setup.tenant_agents;
+        let runtime = self.setup.runtimes.as_ref().map_or_else(Handle::current, |of| of.api.clone());
+        let api = runtime.spawn(async move { api::Api::open(config).await.unwrap() }).await.unwrap();
+        let api = Arc::new(api);
         self.client.token = api.bootstrap().await.unwrap().token;
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = bind(&runtime).await;
         self.client.url = format!("http://{}", listener.local_addr().unwrap());
         let id = host::host_id(&self.dir.path().join("host")).unwrap();
         std::fs::write(self.dir.path().join("credential"), api.host_credential(id)).unwrap();
         self.keys = Some(api.clone());
         let stop = CancellationToken::new();
         let token = stop.clone();
-        let task = tokio::spawn(async move { api.serve(listener, token).await.unwrap() });
+        let task = runtime.spawn(async move { api.serve(listener, token).await.unwrap() });
         self.api = Some(Part { stop, task });
     }
 
@@ -135,6 +157,7 @@ impl Cloud {
         let mut config = host::Config::new(data.clone());
         config.cache = Some(components::target().join("test-cache"));
         config.images = self.setup.images.iter().map(|name| components::image(name)).collect();
+        config.images.extend(self.setup.more_images.iter().cloned());
         config.max_agents = self.setup.max_agents;
         config.depot = Some(self.depot());
         let credential = match name {
@@ -142,16 +165,17 @@ impl Cloud {
             _ => self.keys.as_ref().unwrap().host_credential(host::host_id(&data).unwrap()),
         };
         config.api = Some(host::ApiLink { url: self.url.clone(), credential });
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let runtime = self.setup.runtimes.as_ref().map_or_else(Handle::current, |of| of.host.clone());
+        let listener = bind(&runtime).await;
         let address = listener.local_addr().unwrap().to_string();
         if self.setup.direct {
             config.public_url = Some(format!("ws://{address}"));
         }
-        let host = host::Host::open(config).await.unwrap();
+        let host = runtime.spawn(async move { host::Host::open(config).await.unwrap() }).await.unwrap();
         let ready = host.ready();
         let stop = CancellationToken::new();
         let token = stop.clone();
-        let task = tokio::spawn(async move { host.serve(listener, token).await.unwrap() });
+        let task = runtime.spawn(async move { host.serve(listener, token).await.unwrap() });
         tokio::time::timeout(PATIENCE, ready).await.expect("the host did not register");
         (Part { stop, task }, address)
     }
@@ -224,6 +248,11 @@ impl Cloud {
         let answer = self.client.http.post(url).bearer_auth(credential).json(command).send().await.unwrap();
         answer.json().await.unwrap()
     }
+}
+
+/// A free port, whose connections are `runtime`'s.
+async fn bind(runtime: &Handle) -> TcpListener {
+    runtime.spawn(async { TcpListener::bind("127.0.0.1:0").await.unwrap() }).await.unwrap()
 }
 
 impl std::ops::Deref for Cloud {

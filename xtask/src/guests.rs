@@ -15,20 +15,22 @@ mod languages;
 mod tools;
 
 /// A component's name and the package of the workspace that makes it.
-const GUESTS: [(&str, &str); 6] = [
+const GUESTS: [(&str, &str); 7] = [
     ("shell", "shell-agent"),
     ("hello", "hello-agent"),
     ("hostile", "hostile-agent"),
     ("machine", "machine-agent"),
+    ("load", "load-agent"),
     ("filter", "filter-command"),
     ("counter", "counter-agent"),
 ];
 /// Everything that decides what they are.
-const INPUTS: [&str; 9] = [
+const INPUTS: [&str; 10] = [
     "wit",
     "agent-guest",
     "tests/guests/hostile",
     "tests/guests/machine",
+    "tests/guests/load",
     "tests/guests/filter",
     "tests/guests/counter",
     "Cargo.toml",

@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     bindings::agent::{Agent, openclaw::agent::types as wit},
-    checkpoints::{Services, capture::FilesAt, restore::Restored},
+    checkpoints::{Services, capture::FilesAt, restore::Restored, seen::Seen},
     images::{Image, Program},
 };
 
@@ -121,6 +121,8 @@ struct Running {
     stopping: bool,
     /// Rollbacks since the last checkpoint.
     rollbacks: u32,
+    /// What its memory was when it was last captured.
+    seen: Seen,
 }
 
 /// Runs an agent to its end. `started` is answered when its `start` event returned, or did not.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use checkpoint::{
-    Checkpoint, ChunkRef, Piece, hash,
+    Checkpoint, ChunkRef, Piece,
     manifest::{Guest, Memory, PAGE_BYTES, Tree},
     map::Extent,
 };
@@ -13,6 +13,7 @@ use super::{
     access::{Access, AccessError, WASM_PAGE_BYTES},
     index::Index,
     pages::Pagemap,
+    seen::Seen,
 };
 use crate::agent::state::AgentState;
 
@@ -117,10 +118,11 @@ pub(crate) async fn guest(
     store: &mut Store<AgentState>,
     instance: &Instance,
     eyes: Eyes<'_>,
+    seen: &mut Seen,
 ) -> Result<Guest<Piece>, CaptureError> {
     let mut memories = Vec::new();
     for memory in 0..eyes.access.memories() {
-        memories.push(self::memory(store, instance, eyes, memory).await?);
+        memories.push(self::memory(store, instance, eyes, memory, seen).await?);
     }
     let globals = eyes.access.globals(store, instance).await?;
     Ok(Guest { memories, globals, files: Vec::new(), handles: Vec::new() })
@@ -131,6 +133,7 @@ async fn memory(
     instance: &Instance,
     eyes: Eyes<'_>,
     memory: usize,
+    seen: &mut Seen,
 ) -> Result<Memory<Piece>, CaptureError> {
     let Some(list) = eyes.access.memory(store, instance, memory).await? else {
         return Ok(Memory { wasm_pages: 0, pages: Vec::new() });
@@ -138,6 +141,7 @@ async fn memory(
     let bytes = list.as_le_slice(&*store);
     let wasm_pages = u32::try_from(bytes.len() / WASM_PAGE_BYTES).unwrap_or(u32::MAX);
     let written = eyes.pagemap.written(bytes);
+    let mut look = seen.look(memory);
     let mut pages = Vec::new();
     for some in written.chunks(PAGES_A_SLICE) {
         // Looked up anew for each: a borrow of the store does not outlive an await.
@@ -145,7 +149,7 @@ async fn memory(
         for &page in some {
             let bytes = &bytes[page as usize * PAGE_BYTES..][..PAGE_BYTES];
             if bytes != eyes.base.page(memory, page) {
-                let stored = eyes.index.find(&hash(bytes)).map(Piece::Stored);
+                let stored = eyes.index.find(&look.hash(page, bytes)).map(Piece::Stored);
                 pages.push((page, stored.unwrap_or_else(|| Piece::New(Bytes::copy_from_slice(bytes)))));
             }
         }
@@ -153,6 +157,7 @@ async fn memory(
             crate::executor::end_slice().await;
         }
     }
+    look.end();
     Ok(Memory { wasm_pages, pages })
 }
 

@@ -29,6 +29,7 @@ use crate::{
     checkpoints::{
         Services,
         restore::{self, RestoreError, Restored},
+        seen::Seen,
     },
     handles::Clock,
     images::Image,
@@ -148,6 +149,7 @@ impl Running {
             idle_since: now,
             stopping: false,
             rollbacks: 0,
+            seen: Seen::default(),
         };
         let Some(Restored { mut checkpoint, files, .. }) = restored else {
             running.shared.mailbox.load(Captured::default());

@@ -264,7 +264,7 @@ impl Running {
             pagemap: &services.pagemap,
             index: &services.index,
         };
-        let mut guest = capture::guest(&mut self.store, &self.instance, eyes).await?;
+        let mut guest = capture::guest(&mut self.store, &self.instance, eyes, &mut self.seen).await?;
         let described = self.store.data_mut().describe_handles();
         (guest.files, guest.handles) = described.map_err(|what| CaptureError::Handle(what.to_string()))?;
         // Reading is not the agent's to pay.

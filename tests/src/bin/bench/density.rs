@@ -2,16 +2,16 @@
 
 use std::{sync::Arc, time::Instant};
 
-use cloud_tests::{Cloud, cloud::Setup};
+use cloud_tests::Cloud;
 use serde_json::{Value, json};
 
-use crate::machine::status_kib;
+use crate::{machine::status_kib, parts};
 
 const AGENTS: u64 = 5000;
 const CLIENTS: u64 = 8;
 
 pub(crate) async fn run() -> Value {
-    let setup = Setup { max_agents: 5200, images: vec!["shell"], ..Setup::default() };
+    let setup = parts::setup(&["shell"], 5200);
     let cloud = Arc::new(Cloud::with(setup).await);
     // What the first ones allocate for all is not counted.
     for _ in 0..100 {

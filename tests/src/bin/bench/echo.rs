@@ -8,10 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cloud_tests::{Cloud, Terminal, cloud::Setup};
+use cloud_tests::{Cloud, Terminal};
 use serde_json::{Value, json};
 
-use crate::stats::report;
+use crate::{parts, stats::report};
 
 const WARM_UP: usize = 100;
 const KEYS: usize = 2000;
@@ -20,7 +20,7 @@ const OTHERS: usize = 200;
 const PAUSE: Duration = Duration::from_millis(100);
 
 pub(crate) async fn run() -> Value {
-    let setup = Setup { max_agents: 400, images: vec!["shell"], ..Setup::default() };
+    let setup = parts::setup(&["shell"], 400);
     let cloud = Arc::new(Cloud::with(setup).await);
     let mut terminal = open(&cloud).await;
     measure(&mut terminal, WARM_UP).await;

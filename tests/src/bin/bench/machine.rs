@@ -1,6 +1,16 @@
 //! The machine a figure comes from.
 
+use std::{
+    io::Write as _,
+    time::{Duration, Instant},
+};
+
 use serde_json::{Value, json};
+
+use crate::stats::{quantile, sorted_ms};
+
+/// Writes by which the disk is judged.
+const SYNCS: usize = 100;
 
 fn first(path: &str, key: &str) -> String {
     let text = std::fs::read_to_string(path).unwrap_or_default();
@@ -41,12 +51,28 @@ pub(crate) fn status_kib(key: &str) -> u64 {
     text.split_whitespace().next().and_then(|n| n.parse().ok()).unwrap_or(0)
 }
 
-/// CPU time of all threads that are there, from the scheduler's own count.
-pub(crate) fn cpu_time() -> std::time::Duration {
-    let threads = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
-    let of = |thread: std::fs::DirEntry| {
-        let text = std::fs::read_to_string(thread.path().join("schedstat")).unwrap_or_default();
-        text.split_whitespace().next().and_then(|spent| spent.parse::<u64>().ok()).unwrap_or(0)
-    };
-    std::time::Duration::from_nanos(threads.map(of).sum())
+/// What changes from run to run: when it was, what else ran, and how long the disk took.
+pub(crate) fn now() -> Value {
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split_whitespace().next().and_then(|load| load.parse::<f64>().ok());
+    let disk = sorted_ms(&fdatasyncs().unwrap_or_default());
+    let (p50, p95) = (quantile(&disk, 0.5), quantile(&disk, 0.95));
+    println!("load {}, one fdatasync of 4 KiB p50 {p50:.2} ms, p95 {p95:.2}", load.unwrap_or_default());
+    json!({
+        "at": jiff::Timestamp::now().round(jiff::Unit::Second).unwrap_or_default(), "load_1m": load,
+        "fdatasync_ms": { "p50": p50, "p95": p95 },
+    })
+}
+
+/// Where the clouds of the benchmarks keep their data.
+fn fdatasyncs() -> std::io::Result<Vec<Duration>> {
+    let mut file = tempfile::tempfile()?;
+    let mut took = Vec::new();
+    for _ in 0..SYNCS {
+        let begun = Instant::now();
+        file.write_all(&[1; 4096])?;
+        file.sync_data()?;
+        took.push(begun.elapsed());
+    }
+    Ok(took)
 }

@@ -8,11 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cloud_tests::{Cloud, cloud::Setup};
+use cloud_tests::Cloud;
 use serde_json::{Value, json};
 use wire::agent::Agent;
 
-use crate::stats::report;
+use crate::{parts, stats::report};
 
 const WARM_UP: usize = 50;
 const SINGLE: usize = 500;
@@ -20,7 +20,7 @@ const MANY: usize = 1000;
 const CLIENTS: usize = 16;
 
 pub(crate) async fn run() -> Value {
-    let setup = Setup { max_agents: 3000, images: vec!["shell"], ..Setup::default() };
+    let setup = parts::setup(&["shell"], 3000);
     let cloud = Arc::new(Cloud::with(setup).await);
     for _ in 0..WARM_UP {
         cloud.spawn(json!({ "image": "shell" })).await;
