@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
+use points::{Point, reach};
 use wire::{
     AgentId,
     access::Scope,
@@ -55,6 +56,7 @@ impl App {
                 async move {
                     let created = app.store.create_agent(fork, None).await;
                     if let Ok(Created::Created(agent)) = &created {
+                        reach(Point::Forked, [id]).await;
                         app.place_now(agent.clone());
                     }
                     created
