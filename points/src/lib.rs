@@ -6,9 +6,22 @@
 
 use wire::AgentId;
 
-/// Between which two steps a cloud is killed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Point {
+macro_rules! points {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// Between which two steps a cloud is killed.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Point {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Point {
+            /// Every one.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+        }
+    };
+}
+
+points! {
     /// A host captured agents, and is about to store what is new of them.
     BeforePacks,
     /// The packs are in the object store; the API was not asked to record their checkpoints.
@@ -41,28 +54,6 @@ pub enum Point {
     Sent,
     /// The host has the answer; no checkpoint of the sender holds the outcome.
     Left,
-}
-
-impl Point {
-    /// Every one.
-    pub const ALL: [Self; 16] = [
-        Self::BeforePacks,
-        Self::AfterPacks,
-        Self::AfterLastPacks,
-        Self::Recorded,
-        Self::Answered,
-        Self::Suspended,
-        Self::Delivered,
-        Self::Untold,
-        Self::Placed,
-        Self::Restored,
-        Self::Unsettled,
-        Self::Forked,
-        Self::Applied,
-        Self::Written,
-        Self::Sent,
-        Self::Left,
-    ];
 }
 
 /// Waits for ever when this point is armed for one of these agents, and otherwise not at all.

@@ -13,7 +13,6 @@ use std::{
 
 use futures_util::future::join_all;
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
-use reqwest::Method;
 use serde_json::json;
 use tokio::sync::watch;
 
@@ -24,7 +23,7 @@ mod points;
 mod typist;
 mod world;
 
-use load::{Load, pause};
+use load::{Load, pause, stand};
 use model::Subject;
 use oracle::PATIENCE;
 use world::World;
@@ -73,14 +72,14 @@ async fn ordeal(mut world: World, agents: usize, plan: Plan) {
         Subject::new(agent, acknowledged.clone())
     };
     let subjects = join_all((0..agents).map(spawn)).await;
-    let load = Load::begin(&client, &subjects, &mut random);
+    let load = Load::begin(&client, &subjects, &mut random).meddled(&client, &subjects, &mut random);
     let mut down = Duration::ZERO;
     for _ in 0..plan.kills {
         let enough = *count.borrow() + random.random_range(0..=MOST);
-        let goes_on = tokio::time::timeout(PATIENCE, count.wait_for(|count| *count >= enough)).await;
-        if goes_on.is_err() {
-            let agents = join_all(subjects.iter().map(|subject| client.agent(&subject.agent))).await;
-            panic!("nothing is acknowledged any more: {agents:#?} {subjects:#?}");
+        // What it answers with holds a lock.
+        let goes_on = tokio::time::timeout(PATIENCE, count.wait_for(|count| *count >= enough)).await.is_ok();
+        if !goes_on {
+            panic!("nothing is acknowledged any more: {}", stand(&client, &subjects).await);
         }
         // In the middle of whatever there is.
         pause(&mut random, LATER).await;
@@ -89,12 +88,7 @@ async fn ordeal(mut world: World, agents: usize, plan: Plan) {
         down += at.elapsed();
     }
     let killed = begun.elapsed();
-    tokio::select! {
-        ended = tokio::time::timeout(PATIENCE, load.end()) => {
-            assert!(ended.is_ok(), "what was asked for is not acknowledged: {subjects:#?}");
-        }
-        () = keep(&client, &subjects) => {}
-    }
+    load.end(&client, &subjects).await;
     // Nothing of it is only in memory.
     world.kill_all().await;
     for subject in &subjects {
@@ -106,16 +100,6 @@ async fn ordeal(mut world: World, agents: usize, plan: Plan) {
         *count.borrow(),
         begun.elapsed()
     );
-}
-
-/// Has what was typed become durable, which by itself takes seconds.
-async fn keep(client: &cloud_tests::Client, subjects: &[Arc<Subject>]) {
-    loop {
-        for subject in subjects {
-            client.request(Method::POST, &subject.path("checkpoints")).json(&json!({})).send().await.ok();
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

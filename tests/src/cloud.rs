@@ -167,7 +167,8 @@ impl Cloud {
         let api = Arc::new(ground.run(api::Api::open(config)).await.unwrap());
         self.client.token = api.bootstrap().await.unwrap().token;
         let again = self.address.filter(|_| self.setup.apart);
-        let address = again.unwrap_or_else(|| if self.setup.apart { lonely_address() } else { ([127, 0, 0, 1], 0).into() });
+        let address = again
+            .unwrap_or_else(|| if self.setup.apart { lonely_address() } else { ([127, 0, 0, 1], 0).into() });
         let listener = ground.run(TcpListener::bind(address)).await.unwrap();
         let address = listener.local_addr().unwrap();
         self.address = Some(address);

@@ -6,12 +6,13 @@ use cloud_tests::Client;
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
 use reqwest::Method;
 use serde_json::json;
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 use wire::checkpoint::{ForkResult, Forks};
 
 use super::{
     model::{Fork, NAMES, Subject},
+    oracle::PATIENCE,
     typist,
 };
 
@@ -28,7 +29,7 @@ pub(super) struct Load {
 }
 
 impl Load {
-    /// Three clients for each agent, and one who meddles with all of them.
+    /// Three clients for each agent.
     pub(super) fn begin(client: &Client, subjects: &[Arc<Subject>], random: &mut StdRng) -> Self {
         let (mut tasks, stop) = (JoinSet::new(), CancellationToken::new());
         let mut next = || StdRng::seed_from_u64(random.random());
@@ -37,17 +38,51 @@ impl Load {
             tasks.spawn(files(client.clone(), subject.clone(), stop.clone(), next()));
             tasks.spawn(typist::work(client.clone(), subject.clone(), stop.clone(), next()));
         }
-        tasks.spawn(meddle(client.clone(), subjects.to_vec(), stop.clone(), next()));
         Self { tasks, stop }
     }
 
+    /// And one more, who meddles with all agents.
+    pub(super) fn meddled(mut self, client: &Client, subjects: &[Arc<Subject>], random: &mut StdRng) -> Self {
+        let random = StdRng::seed_from_u64(random.random());
+        self.tasks.spawn(meddle(client.clone(), subjects.to_vec(), self.stop.clone(), random));
+        self
+    }
+
     /// Lets every client end what it began: then all that was asked for is acknowledged.
-    pub(super) async fn end(mut self) {
+    pub(super) async fn end(mut self, client: &Client, subjects: &[Arc<Subject>]) {
         self.stop.cancel();
-        while let Some(ended) = self.tasks.join_next().await {
-            ended.unwrap();
+        let ending = async {
+            while let Some(ended) = self.tasks.join_next().await {
+                ended.unwrap();
+            }
+        };
+        tokio::select! {
+            ended = timeout(PATIENCE, ending) => {
+                assert!(ended.is_ok(), "not all is acknowledged: {}", stand(client, subjects).await);
+            }
+            () = keep(client, subjects) => {}
         }
     }
+}
+
+/// Has what was typed become durable, which by itself takes seconds.
+async fn keep(client: &Client, subjects: &[Arc<Subject>]) {
+    loop {
+        for subject in subjects {
+            client.request(Method::POST, &subject.path("checkpoints")).json(&json!({})).send().await.ok();
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Where everything is, for a person.
+pub(super) async fn stand(client: &Client, subjects: &[Arc<Subject>]) -> String {
+    let mut text = String::new();
+    for subject in subjects {
+        let (_, agent) = client.get(&format!("/v1/agents/{}", subject.agent.id)).await;
+        text += &format!("\n{agent}\n{:#?}", subject.model());
+    }
+    text
 }
 
 /// Clients pause as people and programs do; it bounds the load.
@@ -100,12 +135,7 @@ async fn files(client: Client, subject: Arc<Subject>, stop: CancellationToken, m
 }
 
 /// Suspends, resumes, checkpoints and forks what others work with. What fails is not repeated.
-async fn meddle(
-    client: Client,
-    subjects: Vec<Arc<Subject>>,
-    stop: CancellationToken,
-    mut random: StdRng,
-) {
+async fn meddle(client: Client, subjects: Vec<Arc<Subject>>, stop: CancellationToken, mut random: StdRng) {
     let mut forks = 0;
     loop {
         pause(&mut random, 400).await;

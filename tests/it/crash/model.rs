@@ -1,6 +1,9 @@
 //! What was asked of one agent, and what of that was acknowledged.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use reqwest::{Response, StatusCode};
 use tokio::sync::watch;
@@ -10,10 +13,12 @@ use wire::{AgentId, agent::Agent};
 pub(super) const NAMES: usize = 4;
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Model {
     /// Messages `m0`, `m1`, … below this were answered 202.
     pub(super) messages: u64,
+    /// Messages it had from another agent.
+    pub(super) letters: u64,
     /// The number that each file was last acknowledged to hold.
     pub(super) files: [Option<u64>; NAMES],
     /// All that was ever typed, in lines.
@@ -27,6 +32,20 @@ pub(super) struct Model {
     pub(super) returns: (u64, u64),
     /// What should never have been answered.
     pub(super) wrong: Vec<String>,
+}
+
+impl fmt::Debug for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Model")
+            .field("messages", &self.messages)
+            .field("files", &self.files)
+            .field("lines", &self.lines)
+            .field("typed", &self.typed.len())
+            .field("durable", &self.durable)
+            .field("returns", &self.returns)
+            .field("wrong", &self.wrong)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A fork, and what was durable of its parent before it was asked for.

@@ -17,6 +17,8 @@ use super::model::{Fork, Model, NAMES, Subject, lines_in, state};
 
 /// Longest wait for anything that should happen.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+/// What is printed for a message of the other agent.
+const LETTER: &str = "message add 7?";
 /// Between two looks at a record.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -48,6 +50,8 @@ pub(super) async fn running(client: &Client, agent: &Agent) -> Agent {
 /// What a machine says of itself, and what of its life is on its terminal.
 struct Life {
     messages: Vec<u64>,
+    /// Those of another agent.
+    letters: u64,
     sum: u64,
     hash: String,
     /// Answers to `add` and to `hash`, these two included.
@@ -67,30 +71,30 @@ async fn ask(client: &Client, agent: &Agent, messages: u64) -> Life {
     while numbers(&text(&history)).len() < usize::try_from(messages).unwrap() && Instant::now() < until {
         history.receive_for(Duration::from_millis(20)).await;
     }
-    let asked = history.data.len();
-    terminal.run("hash z").await;
-    terminal.run("add 0").await;
-    let answers = |now: &Terminal| {
-        let said = String::from_utf8_lossy(&now.data[asked..]).into_owned();
-        last(&said, "hash ").zip(last(&said, "sum "))
-    };
-    history.wait_for("its answers", |now| answers(now).is_some_and(|(_, sum)| !sum.is_empty())).await;
+    for question in ["hash z", "add 0", "get judge"] {
+        terminal.run(question).await;
+    }
+    history.wait_for("its answers", |now| text(now).contains("judge unset\r\n")).await;
     assert_eq!(history.snapshots, 0, "its terminal has not kept all of its life");
-    let (hash, sum) = answers(&history).unwrap();
     let text = text(&history);
+    let last = |what: &str| {
+        text.lines().rev().find_map(|line| line.trim_end().strip_prefix(what)).unwrap().to_owned()
+    };
     let count = |what: &str| text.lines().filter(|line| line.starts_with(what)).count() as u64;
     let (sums, hashes) = (count("sum "), count("hash "));
-    Life { messages: numbers(&text), sum: sum.parse().unwrap(), hash, sums, hashes }
+    let letters = count(LETTER);
+    Life {
+        messages: numbers(&text),
+        letters,
+        sum: last("sum ").parse().unwrap(),
+        hash: last("hash "),
+        sums,
+        hashes,
+    }
 }
 
 fn text(terminal: &Terminal) -> String {
     String::from_utf8_lossy(&terminal.data).into_owned()
-}
-
-/// The rest of the last whole line that begins so.
-fn last(text: &str, begin: &str) -> Option<String> {
-    let whole = &text[..=text.rfind('\n')?];
-    whole.lines().rev().find_map(|line| line.trim_end().strip_prefix(begin)).map(str::to_owned)
 }
 
 /// Of the messages that were handled, in that order.
@@ -122,6 +126,7 @@ pub(super) async fn judge(client: &Client, subject: &Subject) {
     let life = ask(client, &agent, model.messages).await;
     let wanted: Vec<u64> = (0..model.messages).collect();
     assert_eq!(life.messages, wanted, "messages of {}", agent.id);
+    assert_eq!(life.letters, model.letters, "messages of another agent to {}", agent.id);
     assert_eq!((life.sum, life.hash), state(model.lines), "input of {}", agent.id);
     assert_eq!(
         (life.sums, life.hashes),
@@ -168,10 +173,11 @@ async fn judge_fork(client: &Client, fork: &Agent, parent: &Model, asked: Option
     assert_eq!(life.messages, wanted, "messages of the fork {}", fork.id);
     assert!(wanted.len() as u64 <= parent.messages, "messages its parent never had");
     let least = asked.map_or(0, |asked| lines_in(&parent.typed, asked.durable));
-    let at = (least..=parent.lines).find(|lines| state(*lines) == (life.sum, life.hash.clone()));
+    let at = (0..=parent.lines).find(|lines| state(*lines) == (life.sum, life.hash.clone()));
     let Some(lines) = at else {
         panic!("the fork {} has sum {} and hash {}, which its parent never had", fork.id, life.sum, life.hash)
     };
+    assert!(lines >= least, "the fork {} has {lines} lines, {least} were durable before", fork.id);
     assert_eq!((life.sums, life.hashes), (lines / 2 + 1, lines.div_ceil(2) + 1), "answers of a fork");
     let found = files(client, &fork).await;
     for (name, number) in found.iter().enumerate() {

@@ -28,16 +28,12 @@ const AHEAD: usize = 4096;
 const THINK: Duration = Duration::from_millis(30);
 
 /// Types until told to stop, and then until all of it is durable.
-pub(super) async fn work(
-    client: Client,
-    subject: Arc<Subject>,
-    stop: CancellationToken,
-    mut random: StdRng,
-) {
+pub(super) async fn work(client: Client, subject: Arc<Subject>, stop: CancellationToken, mut random: StdRng) {
     let mut position = From::SNAPSHOT;
     loop {
         if let Some(socket) = connect(&client, &subject).await {
-            let mut sitting = Sitting { socket, subject: &subject, position, acknowledged: (0, 0), attached: false };
+            let mut sitting =
+                Sitting { socket, subject: &subject, position, acknowledged: (0, 0), attached: false };
             let ended = sitting.work(&stop, &mut random).await;
             if ended.is_ok() {
                 return;
@@ -71,8 +67,11 @@ struct Sitting<'a> {
 
 impl Sitting<'_> {
     async fn work(&mut self, stop: &CancellationToken, random: &mut StdRng) -> Result<(), Lost> {
-        let attach =
-            ClientControl::Attach { stream: 0, from: self.position, input_session: Some("typist".to_owned()) };
+        let attach = ClientControl::Attach {
+            stream: 0,
+            from: self.position,
+            input_session: Some("typist".to_owned()),
+        };
         self.say(&attach).await?;
         loop {
             let stopped = stop.is_cancelled();
@@ -140,7 +139,9 @@ impl Sitting<'_> {
             let typed = model.typed.len() as u64;
             if input_seq < model.durable || input_seq > typed {
                 let durable = model.durable;
-                model.wrong.push(format!("{input_seq} is expected of {typed} bytes, {durable} of them durable"));
+                model
+                    .wrong
+                    .push(format!("{input_seq} is expected of {typed} bytes, {durable} of them durable"));
                 return Err(Lost);
             }
             model.returns = (model.returns.0 + 1, model.returns.1 + typed - input_seq);
@@ -152,7 +153,10 @@ impl Sitting<'_> {
     fn acknowledged(&mut self, applied: u64, durable: u64) {
         let before = std::mem::replace(&mut self.acknowledged, (applied, durable));
         self.subject.acknowledge(|model| {
-            if applied < durable || applied < before.0 || durable < before.1 || applied > model.typed.len() as u64
+            if applied < durable
+                || applied < before.0
+                || durable < before.1
+                || applied > model.typed.len() as u64
             {
                 model.wrong.push(format!("acknowledged {before:?}, then {:?}", (applied, durable)));
             }

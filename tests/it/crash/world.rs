@@ -47,7 +47,7 @@ impl World {
         let data = dir.path().to_str().unwrap().to_owned();
         let args = ["up", "--no-demo", "--data", &data, "--image", &machine()].map(str::to_owned);
         let process = Process::start(dir.path(), args.into(), true).await;
-        Self::Up(Process { dir: Some(dir), ..process })
+        Self::Up(Process { _dir: Some(dir), ..process })
     }
 
     pub(super) async fn fleet() -> Self {
@@ -110,13 +110,13 @@ pub(super) struct Process {
     home: std::path::PathBuf,
     server: Option<Server>,
     /// Goes with it, where it is its own.
-    dir: Option<TempDir>,
+    _dir: Option<TempDir>,
 }
 
 impl Process {
     /// One that serves clients comes back at its address.
     async fn start(home: &Path, args: Vec<String>, serves: bool) -> Self {
-        let mut process = Self { args, home: home.to_owned(), server: None, dir: None };
+        let mut process = Self { args, home: home.to_owned(), server: None, _dir: None };
         process.args.push("--json".to_owned());
         let address = if serves { lonely_address().to_string() } else { "127.0.0.1:0".to_owned() };
         process.args.extend(["--listen".to_owned(), address]);
