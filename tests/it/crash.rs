@@ -36,14 +36,13 @@ const LATER: u64 = 20;
 /// How a test goes, told when it fails.
 struct Plan {
     seed: u64,
-    kills: u32,
+    kills: u64,
 }
 
 impl Plan {
     /// With these, unless the environment says otherwise.
-    fn new(seed: u64, kills: u32) -> Self {
-        let plan = Self { seed: number("CRASH_SEED").unwrap_or(seed), kills };
-        Self { kills: number("CRASH_KILLS").and_then(|n| n.try_into().ok()).unwrap_or(plan.kills), ..plan }
+    fn new(seed: u64, kills: u64) -> Self {
+        Self { seed: number("CRASH_SEED").unwrap_or(seed), kills: number("CRASH_KILLS").unwrap_or(kills) }
     }
 }
 
@@ -81,6 +80,8 @@ async fn ordeal(mut world: World, agents: usize, plan: Plan) {
         if !goes_on {
             panic!("nothing is acknowledged any more: {}", stand(&client, &subjects).await);
         }
+        let wrong = subjects.iter().any(|subject| !subject.model().wrong.is_empty());
+        assert!(!wrong, "{}", stand(&client, &subjects).await);
         // In the middle of whatever there is.
         pause(&mut random, LATER).await;
         let at = Instant::now();
