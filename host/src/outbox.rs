@@ -55,6 +55,7 @@ impl Outbox {
                 tokio::time::sleep(wait).await;
                 wait = (wait * 2).min(MAX_RETRY);
             }
+            points::reach(points::Point::Left, [agent.id]).await;
         });
         task.abort_handle()
     }

@@ -65,7 +65,8 @@ impl Door {
 
     #[expect(clippy::result_large_err, reason = "the error is the response")]
     fn agent(&self, id: &str) -> Result<Arc<Shared>, Response> {
-        let unknown = || problem(StatusCode::NOT_FOUND, Code::NotFound, "the agent is not on this host");
+        // Not `not_found`: that is the answer for a file that is not there.
+        let unknown = || problem(StatusCode::CONFLICT, Code::EpochChanged, "the agent is not on this host");
         id.parse::<AgentId>().ok().and_then(|id| self.agents.get(id)).ok_or_else(unknown)
     }
 }

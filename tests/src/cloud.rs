@@ -1,9 +1,13 @@
 //! A whole cloud in this process.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{future::Future, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use tempfile::TempDir;
-use tokio::{net::TcpListener, runtime::Handle, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    runtime::{Builder, Handle, Runtime},
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 use wire::{
     agent::Agent,
@@ -11,7 +15,7 @@ use wire::{
 };
 
 pub use crate::client::PATIENCE;
-use crate::{client::Client, components};
+use crate::{client::Client, components, process::lonely_address};
 
 /// How a cloud is made.
 #[derive(Debug, Clone)]
@@ -26,6 +30,9 @@ pub struct Setup {
     pub lease: Duration,
     /// Where checkpoints are kept; a directory of its own when absent.
     pub depot: Option<depot::Depot>,
+    /// Whether each part has a runtime of its own, so that a kill stops all it does where it is. The API then comes
+    /// back at its address.
+    pub apart: bool,
     /// Most agents of its tenant.
     pub tenant_agents: u32,
     /// More components it offers.
@@ -52,9 +59,58 @@ impl Default for Setup {
             direct: false,
             lease: PATIENCE,
             depot: None,
+            apart: false,
             tenant_agents: 10_000,
             more_images: Vec::new(),
             runtimes: None,
+        }
+    }
+}
+
+/// Where a part runs.
+#[derive(Debug)]
+enum Ground {
+    /// Threads that somebody else keeps.
+    Lent(Handle),
+    /// Its own, which must not outlive it; none once they are given up.
+    Own(Option<Runtime>),
+}
+
+impl Ground {
+    fn new(apart: bool, lent: Option<Handle>) -> Self {
+        if apart {
+            return Self::Own(Some(
+                Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap(),
+            ));
+        }
+        Self::Lent(lent.unwrap_or_else(Handle::current))
+    }
+
+    /// Does something there: what it makes belongs to the part.
+    async fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
+        self.handle().spawn(work).await.unwrap()
+    }
+
+    fn handle(&self) -> Handle {
+        match self {
+            Self::Lent(handle) => handle.clone(),
+            Self::Own(runtime) => runtime.as_ref().unwrap().handle().clone(),
+        }
+    }
+
+    /// Its own threads, if it has some.
+    fn give_up(&mut self) -> Option<Runtime> {
+        match self {
+            Self::Lent(_) => None,
+            Self::Own(runtime) => runtime.take(),
+        }
+    }
+}
+
+impl Drop for Ground {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.give_up() {
+            runtime.shutdown_background();
         }
     }
 }
@@ -64,12 +120,32 @@ impl Default for Setup {
 struct Part {
     stop: CancellationToken,
     task: JoinHandle<()>,
+    ground: Ground,
 }
 
 impl Part {
+    fn start<F: Future<Output = ()> + Send + 'static>(
+        ground: Ground,
+        serve: impl FnOnce(CancellationToken) -> F,
+    ) -> Self {
+        let stop = CancellationToken::new();
+        let task = ground.handle().spawn(serve(stop.clone()));
+        Self { stop, task, ground }
+    }
+
     async fn end(self) {
         self.stop.cancel();
         self.task.await.unwrap();
+    }
+
+    async fn kill(mut self) {
+        self.task.abort();
+        if let Some(runtime) = self.ground.give_up() {
+            // Tasks are dropped where they wait; threads end what they are doing, as a write that was begun would.
+            tokio::task::spawn_blocking(move || runtime.shutdown_timeout(PATIENCE)).await.unwrap();
+        }
+        // What it held is gone when this returns.
+        let _ = self.task.await;
     }
 }
 
@@ -82,6 +158,8 @@ pub struct Cloud {
     client: Client,
     dir: Arc<TempDir>,
     setup: Setup,
+    /// Where the API listens.
+    address: Option<SocketAddr>,
     api: Option<Part>,
     /// Makes credentials of hosts.
     keys: Option<Arc<api::Api>>,
@@ -108,6 +186,7 @@ impl Cloud {
             client: Client::default(),
             dir,
             setup,
+            address: None,
             api: None,
             keys: None,
             host: None,
@@ -124,19 +203,20 @@ impl Cloud {
         config.lease = self.setup.lease;
         config.depot = Some(self.depot());
         config.max_agents = self.setup.tenant_agents;
-        let runtime = self.setup.runtimes.as_ref().map_or_else(Handle::current, |of| of.api.clone());
-        let api = runtime.spawn(async move { api::Api::open(config).await.unwrap() }).await.unwrap();
-        let api = Arc::new(api);
+        let ground = Ground::new(self.setup.apart, self.setup.runtimes.as_ref().map(|of| of.api.clone()));
+        let api = Arc::new(ground.run(api::Api::open(config)).await.unwrap());
         self.client.token = api.bootstrap().await.unwrap().token;
-        let listener = bind(&runtime).await;
-        self.client.url = format!("http://{}", listener.local_addr().unwrap());
+        let again = self.address.filter(|_| self.setup.apart);
+        let address = again
+            .unwrap_or_else(|| if self.setup.apart { lonely_address() } else { ([127, 0, 0, 1], 0).into() });
+        let listener = ground.run(TcpListener::bind(address)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        self.address = Some(address);
+        self.client.url = format!("http://{address}");
         let id = host::host_id(&self.dir.path().join("host")).unwrap();
         std::fs::write(self.dir.path().join("credential"), api.host_credential(id)).unwrap();
         self.keys = Some(api.clone());
-        let stop = CancellationToken::new();
-        let token = stop.clone();
-        let task = runtime.spawn(async move { api.serve(listener, token).await.unwrap() });
-        self.api = Some(Part { stop, task });
+        self.api = Some(Part::start(ground, |stop| async move { api.serve(listener, stop).await.unwrap() }));
     }
 
     /// Where its checkpoints are kept.
@@ -165,19 +245,17 @@ impl Cloud {
             _ => self.keys.as_ref().unwrap().host_credential(host::host_id(&data).unwrap()),
         };
         config.api = Some(host::ApiLink { url: self.url.clone(), credential });
-        let runtime = self.setup.runtimes.as_ref().map_or_else(Handle::current, |of| of.host.clone());
-        let listener = bind(&runtime).await;
+        let ground = Ground::new(self.setup.apart, self.setup.runtimes.as_ref().map(|of| of.host.clone()));
+        let listener = ground.run(TcpListener::bind("127.0.0.1:0")).await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         if self.setup.direct {
             config.public_url = Some(format!("ws://{address}"));
         }
-        let host = runtime.spawn(async move { host::Host::open(config).await.unwrap() }).await.unwrap();
+        let host = ground.run(host::Host::open(config)).await.unwrap();
         let ready = host.ready();
-        let stop = CancellationToken::new();
-        let token = stop.clone();
-        let task = runtime.spawn(async move { host.serve(listener, token).await.unwrap() });
+        let part = Part::start(ground, |stop| async move { host.serve(listener, stop).await.unwrap() });
         tokio::time::timeout(PATIENCE, ready).await.expect("the host did not register");
-        (Part { stop, task }, address)
+        (part, address)
     }
 
     /// Adds a host; its number, for [`Self::stop_more`].
@@ -191,6 +269,33 @@ impl Cloud {
     /// Drains and ends a host that was added.
     pub async fn stop_more(&mut self, number: usize) {
         self.more[number].take().unwrap().end().await;
+    }
+
+    /// Starts a host that was added and stopped again, over the same data.
+    pub async fn start_more(&mut self, number: usize) {
+        let (part, _) = self.host(&format!("host{}", number + 2)).await;
+        self.more[number] = Some(part);
+    }
+
+    /// Kills parts at the same time, and starts them again over the same data: the API, the first host, and hosts
+    /// that were added.
+    pub async fn kill(&mut self, api: bool, host: bool, more: &[usize]) {
+        let mut parts: Vec<_> = more.iter().filter_map(|number| self.more[*number].take()).collect();
+        parts.extend(self.host.take_if(|_| host));
+        parts.extend(self.api.take_if(|_| api));
+        if api {
+            self.keys = None;
+        }
+        futures_util::future::join_all(parts.into_iter().map(Part::kill)).await;
+        if api {
+            self.open_api().await;
+        }
+        if host {
+            self.open_host().await;
+        }
+        for number in more {
+            self.start_more(*number).await;
+        }
     }
 
     /// Starts the first host again, over the same data.
@@ -220,11 +325,7 @@ impl Cloud {
         let more = self.more.drain(..).flatten();
         let parts: Vec<_> = [self.host.take(), self.api.take()].into_iter().flatten().chain(more).collect();
         self.keys = None;
-        for part in parts {
-            part.task.abort();
-            // What it held is gone when this returns.
-            let _ = part.task.await;
-        }
+        futures_util::future::join_all(parts.into_iter().map(Part::kill)).await;
         Self::open(self.dir.clone(), self.setup.clone()).await
     }
 
@@ -248,11 +349,6 @@ impl Cloud {
         let answer = self.client.http.post(url).bearer_auth(credential).json(command).send().await.unwrap();
         answer.json().await.unwrap()
     }
-}
-
-/// A free port, whose connections are `runtime`'s.
-async fn bind(runtime: &Handle) -> TcpListener {
-    runtime.spawn(async { TcpListener::bind("127.0.0.1:0").await.unwrap() }).await.unwrap()
 }
 
 impl std::ops::Deref for Cloud {

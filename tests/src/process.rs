@@ -4,6 +4,7 @@
 
 use std::{
     fs,
+    net::SocketAddr,
     os::unix::process::ExitStatusExt as _,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
@@ -243,6 +244,13 @@ impl Server {
         self.signal(Signal::KILL);
         assert_eq!(self.end().await.code, 137);
     }
+}
+
+/// An address of this machine that nobody else uses: a port of it stays free while nobody listens there.
+#[must_use]
+pub fn lonely_address() -> SocketAddr {
+    let [a, b, c] = rand::random::<[u8; 3]>();
+    ([127, a.max(1), b, c.clamp(1, 254)], 0).into()
 }
 
 fn text(said: &Mutex<String>) -> String {

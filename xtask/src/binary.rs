@@ -7,8 +7,21 @@ use anyhow::Result;
 use crate::{guests, progress, stamp, stamp::Stamp, web, workspace::Workspace};
 
 /// Everything that decides what it is, besides agents and page.
-const INPUTS: [&str; 9] =
-    ["wire", "host", "api", "claw", "wit", ".cargo", "Cargo.toml", "Cargo.lock", "rust-toolchain.toml"];
+const INPUTS: [&str; 13] = [
+    "wire",
+    "points",
+    "checkpoint",
+    "depot",
+    "instrument",
+    "host",
+    "api",
+    "claw",
+    "wit",
+    ".cargo",
+    "Cargo.toml",
+    "Cargo.lock",
+    "rust-toolchain.toml",
+];
 
 /// Agents, page and binary, each only when something changed; answers with the binary.
 pub(crate) fn everything(ws: &Workspace, release: bool) -> Result<PathBuf> {

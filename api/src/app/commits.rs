@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use points::{Point, reach};
 use wire::{
     HostId,
     agent::Status,
@@ -37,6 +38,7 @@ impl App {
                 return Err(Error::with(Code::EpochChanged, "another start of this host has its row"));
             }
         };
+        reach(Point::Recorded, ids.iter().copied()).await;
         for id in ids {
             self.changes.tell(id);
         }

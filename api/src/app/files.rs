@@ -106,6 +106,7 @@ impl App {
             return Err(too_large());
         }
         let entry = written.map_err(from_host)?;
+        points::reach(points::Point::Written, [id]).await;
         self.keep(&agent).await?;
         Ok(entry)
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
+use points::{Point, reach};
 use sha2::{Digest as _, Sha256};
 use wire::{
     AgentId,
@@ -53,14 +54,14 @@ impl App {
         // They are recorded and placed also when the caller goes away.
         let app = self.clone();
         let recorded = self.detach(async move {
-            let Some(key) = key else { return app.record_forks(forks, |_| None).await };
+            let Some(key) = key else { return app.record_forks(forks, id, |_| None).await };
             // A space is in no client's key.
             let key = |number| Idempotency::new(format!("fork {id} {number} {key}"), stands_for, now);
             // The first alone: a key that stands for another request makes nothing.
             let rest = forks.split_off(1);
-            let mut made = app.record_forks(forks, |_| Some(key(1))).await;
+            let mut made = app.record_forks(forks, id, |_| Some(key(1))).await;
             if !matches!(made.first(), Some(Ok(Created::KeyReused))) {
-                made.extend(app.record_forks(rest, |index| Some(key(index + 2))).await);
+                made.extend(app.record_forks(rest, id, |index| Some(key(index + 2))).await);
             }
             made
         });
@@ -83,6 +84,7 @@ impl App {
     async fn record_forks(
         self: &Arc<Self>,
         forks: Vec<Agent>,
+        parent: AgentId,
         key: impl Fn(usize) -> Option<Idempotency>,
     ) -> Vec<Result<Created, StoreError>> {
         let each = forks.into_iter().enumerate().map(|(index, fork)| {
@@ -90,6 +92,7 @@ impl App {
             async move {
                 let created = app.store.create_agent(fork, key).await;
                 if let Ok(Created::Created(agent)) = &created {
+                    reach(Point::Forked, [parent]).await;
                     app.place_now(agent.clone());
                 }
                 created

@@ -163,8 +163,28 @@ impl App {
 
     /// An agent's host is gone, or came back without it: it goes on from its last checkpoint, or begins
     /// anew where there is none. The row when that was its end.
-    async fn lose(&self, row: Agent, host: HostId) -> Result<Option<Agent>, Error> {
-        let patch = match row.status {
+    async fn lose(&self, mut row: Agent, host: HostId) -> Result<Option<Agent>, Error> {
+        loop {
+            let Some(patch) = self.lost(&row, host) else { return Ok(None) };
+            match self.update(row.id, at(&row, &[row.status]), patch).await? {
+                Written::Done(agent) => {
+                    tracing::warn!(agent = %agent.id, %host, status = ?agent.status, "host lost");
+                    return Ok(agent.status.is_final().then_some(agent));
+                }
+                // Its owner asked for another status meanwhile, or that could not be done: it is lost all the same.
+                Written::Conflict(newer)
+                    if (newer.host, newer.epoch) == (Some(host), row.epoch) && newer.status != row.status =>
+                {
+                    row = newer;
+                }
+                Written::Conflict(_) | Written::Missing => return Ok(None),
+            }
+        }
+    }
+
+    /// What becomes of an agent whose host is gone; nothing where a task sees to it.
+    fn lost(&self, row: &Agent, host: HostId) -> Option<Patch> {
+        Some(match row.status {
             Status::Terminating => final_patch(Status::Terminated),
             // Only its sockets were there.
             Status::Suspended => Patch { host: Some(None), ..Patch::default() },
@@ -176,19 +196,15 @@ impl App {
                 deadline: Some(state::deadline(Status::Pending, Timestamp::now())),
                 ..Patch::default()
             },
-            Status::Starting | Status::Pending => return Ok(None),
+            Status::Starting | Status::Pending => return None,
             // The task that waits for the answer to its start tries another host.
-            Status::Resuming | Status::Migrating if self.try_claim(row.id).is_none() => return Ok(None),
+            Status::Resuming | Status::Migrating if self.try_claim(row.id).is_none() => return None,
             _ => displaced(
-                &row,
+                row,
                 StatusReason::HostLost,
                 format!("host {host} was lost while the agent was on it"),
             ),
-        };
-        let written = self.update(row.id, at(&row, &[row.status]), patch).await?;
-        let Written::Done(agent) = written else { return Ok(None) };
-        tracing::warn!(agent = %agent.id, %host, status = ?agent.status, "host lost");
-        Ok(agent.status.is_final().then_some(agent))
+        })
     }
 
     /// Renews a host's lease.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use points::{Point, reach};
 use sha2::{Digest as _, Sha256};
 use wire::{
     AgentId, HostId, MessageId,
@@ -99,6 +100,7 @@ impl App {
         let message = Message { id, sender, content_type, body: incoming.body.to_vec(), sent_at: now };
         match self.store.deliver(to, message, idempotency).await? {
             Delivered::New { .. } => {
+                reach(Point::Delivered, [to]).await;
                 self.stir(to);
                 Ok(Accepted { message: id, replayed: false })
             }
@@ -151,6 +153,7 @@ impl App {
                     sent_at: now,
                 };
                 let sent = self.store.send(operation, to, message).await?;
+                reach(Point::Sent, [id]).await;
                 if matches!(sent, Sent::Done(Outcome::Sent { .. })) {
                     self.stir(to);
                 }
@@ -195,6 +198,7 @@ impl App {
     pub(super) fn stir(self: &Arc<Self>, id: AgentId) {
         let app = self.clone();
         self.detach(async move {
+            reach(Point::Untold, [id]).await;
             let stirred = match app.store.agent(id).await {
                 Ok(Some(agent)) => app.rouse(agent).await,
                 Ok(None) => Ok(()),

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
+use points::{Point, reach};
 use tokio::sync::oneshot;
 use wire::{
     HostId,
@@ -166,7 +167,9 @@ impl App {
         patience: Option<Timestamp>,
     ) -> Result<Option<Agent>, Error> {
         self.changes.tell(agent.id);
+        reach(Point::Placed, [agent.id]).await;
         let answer = self.hosts.start(to, start(&agent)).await;
+        reach(Point::Unsettled, [agent.id]).await;
         let outcome = outcome(to, &agent, answer);
         if matches!(outcome, Outcome::Elsewhere { maybe: true }) {
             // It must not run in two places, so the first is told before the next is.

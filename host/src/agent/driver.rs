@@ -265,6 +265,7 @@ impl Running {
         if let Item::Input { origin, .. } = &ran.item {
             self.shared.inputs().applied(&origin.session, origin.upto);
             self.shared.changed();
+            points::reach(points::Point::Applied, [self.shared.id]).await;
         }
         self.past.push(ran);
         self.dirty.get_or_insert(self.idle_since);

@@ -243,6 +243,7 @@ impl Agents {
                 let _ = started.send(Err(refusal));
                 return;
             }
+            points::reach(points::Point::Restored, [shared.id]).await;
             let _ = started.send(Ok(()));
             // What came while it was on no host or was starting. Not before: where to go on in the inbox is in the
             // checkpoint.

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use points::{Point, reach};
 use tokio::sync::oneshot;
 use wire::{
     AgentId, CheckpointId, Digest,
@@ -82,6 +83,7 @@ impl Agents {
         let what = What::Checkpoint { kind: CheckpointKind::Automatic, note: None, then };
         match self.ask(&placed, what, grace).await {
             Asked::Done(_) => {
+                reach(Point::Suspended, [id]).await;
                 // Answered before its task has ended: a resume that follows must find it ended.
                 self.settled(&placed).await;
                 Reply::Suspended { rolled_back: false }

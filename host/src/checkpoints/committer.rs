@@ -10,6 +10,7 @@ use std::{
 use checkpoint::{ChunkRef, manifest};
 use depot::Depot;
 use jiff::Timestamp;
+use points::{Point, reach};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
     time::Instant,
@@ -238,6 +239,7 @@ async fn flush(batch: Batch, means: &Means) {
     }
     let all: Vec<_> = encoded.done.iter().map(|done| done.commit.agent).collect();
     let mut written = encoded.spilled;
+    reach(Point::BeforePacks, all.iter().copied()).await;
     for pack in encoded.packs {
         written.push((pack.id, pack.bytes.len() as u64));
         if let Err(error) = means.depot.put(pack).await {
@@ -247,6 +249,9 @@ async fn flush(batch: Batch, means: &Means) {
             return;
         }
     }
+    let lasts = encoded.done.iter().filter(|done| done.commit.then != Then::Run {});
+    reach(Point::AfterLastPacks, lasts.map(|done| done.commit.agent)).await;
+    reach(Point::AfterPacks, all.iter().copied()).await;
     let commits = encoded.done.iter().map(|done| done.commit.clone()).collect();
     let committed = match record(means, written, commits).await {
         Ok(committed) => committed,
@@ -257,6 +262,7 @@ async fn flush(batch: Batch, means: &Means) {
             return;
         }
     };
+    reach(Point::Answered, all.iter().copied()).await;
     means.index.remember(encoded.chunks);
     let mut refused: BTreeMap<_, _> = committed.refused.into_iter().map(|r| (r.agent, r.why)).collect();
     for done in encoded.done {
