@@ -7,9 +7,9 @@ use crate::{guests, progress, workspace::Workspace};
 /// Options of `cargo xtask bench`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// spawn, echo, density or all
+    /// spawn, echo, density, suspend, checkpoint, fork, parked, drain, instrumentation, checkpoints, objects or all
     name: String,
-    /// Passed to the benchmark, such as --json
+    /// Passed to the benchmark: --json FILE, --repeat N
     #[arg(last = true)]
     args: Vec<String>,
 }

@@ -53,7 +53,7 @@ enum Verb {
     Web,
     /// Make sure guests can be compiled, and say by which of the three ways
     Toolchain(toolchain::Args),
-    /// Measure: spawn, echo, density or all
+    /// Measure what SPECIFICATION.md promises: one benchmark, or all
     Bench(bench::Args),
     /// Format everything
     Fmt,

@@ -65,7 +65,7 @@ impl Group {
                 let (count, each) = (self.terminals.len(), self.terminals.drain(..).enumerate());
                 let each = each.map(|(n, terminal)| {
                     // Not all at the same moment, as people are not.
-                    let first = begin + every.mul_f64(f64::from(u32::try_from(n).unwrap()) / count as f64);
+                    let first = begin + every * u32::try_from(n).unwrap() / u32::try_from(count).unwrap();
                     tokio::spawn(type_lines(terminal, first, every, end))
                 });
                 join_all(each).await.into_iter().map(Result::unwrap).sum()
@@ -101,11 +101,12 @@ pub(crate) async fn run() -> Value {
     let begin = Instant::now() + SETTLED;
     let end = begin + WINDOW;
     let works = groups.into_iter().map(|(count, group)| async move { (count, group.work(begin, end).await) });
+    #[allow(clippy::cast_precision_loss, reason = "small counts")]
+    let per = |count: u64, agents: usize, hours: f64| count as f64 / agents as f64 / hours;
     let hours = WINDOW.as_secs_f64() / HOUR;
     let mut results = Vec::new();
     for (count, (group, stored, events)) in join_all(works).await {
-        let each = stored.puts as f64 / count as f64 / hours;
-        let kib = stored.bytes_out as f64 / 1024.0 / count as f64 / hours;
+        let (each, kib) = (per(stored.puts, count, hours), per(stored.bytes_out, count, hours) / 1024.0);
         println!(
             "{:<28} {count:>3} of them: {:>4} objects in {:.0} s, {events} events: {each:>7.1} objects and {kib:>9.0} KiB \
              an agent and hour",

@@ -1,7 +1,8 @@
 //! What 100,000 suspended agents cost, and whether lists stay as fast as with a hundred.
 //!
-//! The first few thousand are spawned and suspended. The others are rows that the store's own `create_agent` makes,
-//! each a copy of one of those under an id of its own: a host knows of neither kind.
+//! The first thousands are spawned and suspended, in steps, so that what a host keeps for ever could be told from caches
+//! that fill up once. The others are rows that the store's own `create_agent` makes, each a copy of one of those under
+//! an id of its own: no host hears of them.
 
 use std::{
     sync::Arc,
@@ -23,7 +24,9 @@ use crate::{
 };
 
 const FEW: usize = 100;
-const SUSPENDED: usize = 4000;
+/// Suspended by a host when it is looked at.
+const STEPS: [usize; 4] = [4_000, 8_000, 12_000, 16_000];
+const SUSPENDED: usize = STEPS[STEPS.len() - 1];
 const ALL: usize = 100_000;
 const LISTS: usize = 200;
 const RESUMES: usize = 50;
@@ -36,19 +39,20 @@ pub(crate) async fn run() -> Value {
     let first = fleet(&cloud, FEW, true).await;
     let few = Lists::of(&cloud, &format!("{FEW} suspended")).await;
     let few_resumed = resumes(&cloud, &first[0], &format!("{FEW} suspended")).await;
-    let (before, begun) = (status_kib("RssAnon"), Instant::now());
-    let real = fleet(&cloud, SUSPENDED - FEW, true).await;
-    let (suspended, took) = (status_kib("RssAnon"), begun.elapsed().as_secs_f64());
-    println!(
-        "{} more spawned and suspended in {took:.1} s: RssAnon {before} KiB, then {suspended} KiB",
-        real.len()
-    );
+    let begun = Instant::now();
+    let (mut real, mut steps) = (first, vec![json!([FEW, status_kib("RssAnon")])]);
+    for step in STEPS {
+        real.extend(fleet(&cloud, step - real.len(), true).await);
+        steps.push(json!([step, status_kib("RssAnon")]));
+    }
+    let took = begun.elapsed().as_secs_f64();
+    println!("suspended by a host, and RssAnon in KiB of host, API and clients: {}", json!(steps));
     let begun = Instant::now();
     copies(&cloud, &real).await;
     let copied = begun.elapsed().as_secs_f64();
     let before_lists = status_kib("RssAnon");
     let many = Lists::of(&cloud, &format!("{ALL} suspended")).await;
-    let many_resumed = resumes(&cloud, &first[0], &format!("{ALL} suspended")).await;
+    let many_resumed = resumes(&cloud, &real[0], &format!("{ALL} suspended")).await;
     let after = status_kib("RssAnon");
     println!(
         "{ALL} suspended ({SUSPENDED} by a host, the others by the store, in {copied:.1} s): RssAnon {before_lists} KiB, \
@@ -56,7 +60,7 @@ pub(crate) async fn run() -> Value {
     );
     json!({
         "suspended_by_a_host": SUSPENDED, "rows_by_the_store": ALL - SUSPENDED,
-        "rss_anon_kib": { "with_few": before, "with_those_of_a_host": suspended, "with_all": before_lists, "after_lists": after },
+        "suspended_and_rss_anon_kib": steps, "rss_anon_kib_with_rows": before_lists, "rss_anon_kib_after_lists": after,
         "seconds": { "spawn_and_suspend": took, "rows": copied },
         "with_few": few, "with_all": many, "resume_with_few": few_resumed, "resume_with_all": many_resumed,
         "promised": "no memory of the host; the list flat",
