@@ -76,6 +76,17 @@ impl RestoreError {
     pub(crate) fn is_final(&self) -> bool {
         !matches!(self, Self::Read { source: DepotError::Unavailable(_), .. })
     }
+
+    /// Whether what was read is not what was stored. The checkpoint may be whole all the same: a store can lose or
+    /// cut what it gives for a while.
+    pub(crate) fn is_damage(&self) -> bool {
+        matches!(self, Self::Read { source, .. } if is_damage(source))
+    }
+}
+
+/// See [`RestoreError::is_damage`].
+pub(crate) fn is_damage(source: &DepotError) -> bool {
+    matches!(source, DepotError::Corrupt { .. } | DepotError::Missing { .. })
 }
 
 /// Reads a checkpoint. Everything in it is verified by hash, and fits its own bounds.
