@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use wire::agent::Status;
 
 /// What Python's `socket` says when every socket and every lookup is denied.
-const DENIED: &str = "net tcp:EACCES tcp6:EACCES udp:EACCES connect:EACCES name:EAI_FAIL";
+const DENIED: &str = "net tcp:EACCES udp:EACCES connect:EACCES name:EAI_FAIL";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_socket_and_every_name_is_denied() {

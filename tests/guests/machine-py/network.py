@@ -8,7 +8,6 @@ def attempts(address):
     host, _, port = address.rpartition(":")
     tries = {
         "tcp": lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM),
-        "tcp6": lambda: socket.socket(socket.AF_INET6, socket.SOCK_STREAM),
         "udp": lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM),
         "connect": lambda: socket.create_connection((host, int(port)), timeout=1),
         "name": lambda: socket.getaddrinfo("openclaw.cloud", 80),
@@ -24,4 +23,6 @@ def ending(attempt):
         return next((name for name in names if getattr(socket, name) == error.errno), str(error.errno))
     except OSError as error:
         return errno.errorcode.get(error.errno, str(error.errno))
+    except Exception as error:
+        return type(error).__name__
     return "done"
