@@ -57,6 +57,7 @@ async fn suspended(cloud: &Cloud) -> Agent {
 struct Last<'a> {
     cloud: &'a Cloud,
     records: &'a Records,
+    agent: &'a Agent,
     at: CheckpointRef,
     pack: PathBuf,
 }
@@ -112,6 +113,9 @@ async fn damage(last: &Last<'_>, how: &str) {
             assert_eq!((pieces.len(), pieces[0].pack), (1, last.at.pack));
             let at = usize::try_from(pieces[0].offset).unwrap();
             last.change(|bytes| bytes[at] ^= 0x5a);
+            // The host has its files still; another one does not.
+            let files = last.cloud.dir().join("host/agents").join(last.agent.id.to_string());
+            std::fs::remove_dir_all(files).unwrap();
         }
         "half of it" => last.change(|bytes| bytes.truncate(bytes.len() / 2)),
         "nothing of it" => last.change(Vec::clear),
@@ -157,7 +161,7 @@ async fn a_bad_checkpoint_is_refused_and_the_one_before_is_used() {
         let before = cloud.agent(&agent).await;
         let at = records.last(&agent);
         let pack = packs(&cloud).remove(&at.pack.to_string()).unwrap();
-        damage(&Last { cloud: &cloud, records: &records, at, pack }, how).await;
+        damage(&Last { cloud: &cloud, records: &records, agent: &agent, at, pack }, how).await;
         let (status, body) = turn(&cloud, &agent, "resume").await;
         assert!(status.is_success(), "{how}: {body}");
         let now = cloud.wait_for(&agent, |now| now.status == Status::Running).await;

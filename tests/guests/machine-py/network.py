@@ -1,5 +1,7 @@
 """Attempts to reach the network, each with the name of the error it ends with."""
 
+# What names are encoded with: a component finds no more modules when it runs.
+import encodings.idna  # noqa: F401
 import errno
 import socket
 
