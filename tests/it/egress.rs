@@ -5,12 +5,11 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use wire::agent::Status;
 
-/// What Python's `socket` says when every socket and every lookup is denied; how it fails to look up is the C
-/// library's to say.
-const DENIED: [&str; 3] = ["net tcp:EACCES udp:EACCES", " connect:EAI_", " name:EAI_"];
+/// What Python's `socket` says when every socket and every lookup is denied.
+const DENIED: &str = "net tcp:EACCES udp:EACCES connect:EACCES name:EACCES";
 
 fn denied(screen: &str) -> usize {
-    screen.lines().filter(|line| DENIED.iter().all(|part| line.contains(part))).count()
+    screen.lines().filter(|line| *line == DENIED).count()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -34,7 +33,6 @@ async fn every_socket_and_every_name_is_denied() {
     let mut terminal = cloud.terminal(&agent).await;
     terminal.run(&attempt).await;
     terminal.wait_until("every attempt denied again", |screen| denied(screen) == 2).await;
-    assert!(!terminal.screen().contains("done"), "{}", terminal.screen());
     let came = listener.accept().map(|(_, from)| from);
     assert_eq!(came.unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
 }
