@@ -185,6 +185,8 @@ pub enum Handle {
         /// Its `error-code` of `wasi:filesystem`, where it has one.
         code: Option<u8>,
     },
+    /// `network` of `wasi:sockets`, which opens nothing.
+    Network,
 }
 
 /// Operations in flight.

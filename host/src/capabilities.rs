@@ -7,10 +7,9 @@
 //! | `openclaw:agent/log` | `log.rs` | always |
 //! | `wasi:cli`, `wasi:clocks`, `wasi:io` | `wasi.rs` | always, for language runtimes |
 //! | `wasi:random` | `random.rs` | always, charged by the byte |
+//! | `wasi:sockets` | `sockets.rs` | never: for runtimes that import it, and are refused when they call it |
 //! | `wasi:filesystem` | `../workspace/` | `/work` alone, within its quota |
 //! | `openclaw-restore-*` | `../handles/` | while a checkpoint is restored: its own handles again |
-//!
-//! Sockets are not linked at all: a component that imports them is refused as an image.
 
 use wasmtime::{Engine, component::Linker};
 
@@ -19,6 +18,7 @@ use crate::agent::state::AgentState;
 mod log;
 mod operations;
 mod random;
+mod sockets;
 mod terminal;
 pub(crate) mod wasi;
 
@@ -34,6 +34,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<AgentState>> {
     let mut linker = Linker::new(engine);
     wasi::link(&mut linker)?;
     random::link(&mut linker)?;
+    sockets::link(&mut linker)?;
     crate::workspace::add_to_linker(&mut linker, AgentState::files)?;
     crate::handles::link(&mut linker)?;
     contract::types::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;

@@ -51,7 +51,7 @@ pub const ACCESS: &str = "openclaw:checkpoint/access";
 pub const RESTORE: &str = "openclaw-restore-";
 
 /// Names of the resources whose handles can be made again.
-pub const RESTORABLE: [&str; 8] = [
+pub const RESTORABLE: [&str; 9] = [
     "descriptor",
     "directory-entry-stream",
     "input-stream",
@@ -60,6 +60,7 @@ pub const RESTORABLE: [&str; 8] = [
     "error",
     "terminal-input",
     "terminal-output",
+    "network",
 ];
 
 /// Bytes of a component, at most.

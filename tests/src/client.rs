@@ -13,6 +13,10 @@ use crate::terminal::Terminal;
 
 /// Longest wait for anything that should happen.
 pub const PATIENCE: Duration = Duration::from_secs(20);
+/// Between the first two looks at a record that is waited for; doubled from one to the next.
+const FIRST_PAUSE: Duration = Duration::from_millis(2);
+/// The same, after many.
+const LONGEST_PAUSE: Duration = Duration::from_millis(64);
 
 /// See the module.
 #[derive(Debug, Clone, Default)]
@@ -86,14 +90,15 @@ impl Client {
         wanted: impl Fn(&Agent) -> bool,
     ) -> Agent {
         let waiting = async {
+            // The API's own wait is for one status; this one may be for anything in a record.
+            let mut pause = FIRST_PAUSE;
             loop {
                 let now = self.agent(agent).await;
                 if wanted(&now) {
                     return now;
                 }
-                // Long-polls on the record's next change.
-                let path = format!("/v1/agents/{}?wait_for=terminated&timeout_seconds=1", agent.id);
-                self.get(&path).await;
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
             }
         };
         match tokio::time::timeout(patience, waiting).await {

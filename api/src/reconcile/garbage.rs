@@ -13,7 +13,7 @@ use wire::PackId;
 
 use crate::{app::App, edge::Chain, error::Error};
 
-/// Packs deleted in one round; the next round goes on.
+/// Packs asked for at a time.
 const BATCH: usize = 64;
 /// Packs of the object store looked at in one round.
 const PAGE: usize = 1000;
@@ -70,13 +70,20 @@ impl Collector {
     }
 }
 
-/// Deletes what the store says is garbage; the store is told afterwards, so that nothing is forgotten.
+/// Deletes all that the store says is garbage; the store is told afterwards, so that nothing is forgotten.
 async fn delete(app: &Arc<App>) -> Result<usize, Error> {
-    let packs = app.store.garbage(BATCH, Timestamp::now()).await?;
-    let count = packs.len();
-    for pack in packs {
-        app.depot.delete(pack).await.map_err(Error::internal)?;
-        app.store.forget_pack(pack, Timestamp::now()).await?;
+    let mut count = 0;
+    loop {
+        let packs = app.store.garbage(BATCH, Timestamp::now()).await?;
+        let is_last = packs.len() < BATCH;
+        for pack in packs {
+            app.depot.delete(pack).await.map_err(Error::internal)?;
+            app.store.forget_pack(pack, Timestamp::now()).await?;
+            count += 1;
+        }
+        // One busy agent makes more than a batch between two rounds.
+        if is_last || app.stop.is_cancelled() {
+            return Ok(count);
+        }
     }
-    Ok(count)
 }

@@ -24,6 +24,7 @@ fn handle(guest: &Guest<ChunkRef>, handle: &Handle) -> Check {
         | Handle::TerminalInput
         | Handle::TerminalOutput
         | Handle::Top
+        | Handle::Network
         | Handle::Timer { .. } => Ok(()),
         Handle::Stderr(line) => at_most(line.len(), MAX_LINE_BYTES, "a line of standard error"),
         Handle::Directory(path) if path.is_empty() => Ok(()),

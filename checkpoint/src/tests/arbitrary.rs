@@ -137,7 +137,7 @@ impl Random {
 
     fn handle(&mut self, files: usize) -> Handle {
         let file = u32::try_from(self.index(files)).unwrap();
-        match self.below(if files > 0 { 12 } else { 9 }) {
+        match self.below(if files > 0 { 13 } else { 10 }) {
             0 => Handle::Stdin,
             1 => Handle::Stderr(self.bytes(20)),
             2 => Handle::TerminalInput,
@@ -147,8 +147,9 @@ impl Random {
             6 => Handle::Entries(self.many(5, |random| (3, random.text(9)))),
             7 => Handle::Timer { at: self.next() },
             8 => Handle::Error { text: self.text(9), code: self.maybe(|_| 7) },
-            9 => Handle::File { file, flags: 3 },
-            10 => Handle::FileReader { file, position: self.next() },
+            9 => Handle::Network,
+            10 => Handle::File { file, flags: 3 },
+            11 => Handle::FileReader { file, position: self.next() },
             _ => Handle::FileWriter { file, position: self.maybe(Self::next), closed: self.below(2) == 0 },
         }
     }

@@ -205,12 +205,17 @@ impl Operations {
         over: impl Fn(u64) -> bool,
     ) {
         self.last = kept.last;
+        let (now_ms, mut ripe) = (now_ms(), Vec::new());
         for manifest::Pending { op, work } in kept.pending.into_iter().take(MAX_OPERATIONS) {
             let state = match work {
                 _ if over(op) => State::Over,
                 manifest::Work::Over => State::Over,
+                manifest::Work::Sleep { due_ms } if due_ms <= now_ms => {
+                    ripe.push((due_ms, op));
+                    State::Over
+                }
                 manifest::Work::Sleep { due_ms } => {
-                    let left = Duration::from_millis(due_ms.saturating_sub(now_ms())).min(MAX_SLEEP);
+                    let left = Duration::from_millis(due_ms.saturating_sub(now_ms)).min(MAX_SLEEP);
                     sleep(agent.clone(), op, due_ms, left)
                 }
                 manifest::Work::Send { to, content_type, body } => match cause {
@@ -236,6 +241,12 @@ impl Operations {
                 }
             };
             self.running.insert(op, state);
+        }
+        // What ended while it was away comes in the order it would have come in: tasks of their own would race.
+        ripe.sort_unstable();
+        for (_, op) in ripe {
+            let outcome = wit::Outcome::Done(wit::Output::Slept);
+            agent.mailbox.completed(wit::Completion { op, outcome });
         }
         // They are in the checkpoint this goes on from.
         self.release(agent, kept.last);
@@ -383,6 +394,26 @@ mod tests {
         let Some(Item::Completed(completion)) = next.mailbox.next().await else { panic!("no completion") };
         assert_eq!(completion.op, op);
         assert_eq!(operations.submit(&next, wit::Operation::Sleep(1)).unwrap(), op + 1);
+    }
+
+    #[tokio::test]
+    async fn timers_that_ended_meanwhile_come_in_their_order() {
+        let agent = shared();
+        let pending = |op, due_ms| manifest::Pending { op, work: manifest::Work::Sleep { due_ms } };
+        let due = [9, 3, 7, 1, 5];
+        let kept = manifest::Operations {
+            last: 5,
+            pending: (1..).zip(due).map(|(op, at)| pending(op, at)).collect(),
+        };
+        let mut operations = Operations::new(vec![], Outbox::default());
+        operations.restore(&agent, kept, ResumeCause::Suspend, |_| false);
+        for expected in [4, 2, 5, 3, 1] {
+            let Some(Item::Completed(completion)) = agent.mailbox.next().await else {
+                panic!("no completion")
+            };
+            assert_eq!(completion.op, expected);
+            assert!(operations.completed(expected) && !operations.completed(expected));
+        }
     }
 
     #[tokio::test]

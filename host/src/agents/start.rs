@@ -174,24 +174,43 @@ impl Agents {
 
     /// Reads the checkpoint and makes the workspace what it says; an empty one without.
     async fn prepare(&self, start: &Start) -> Result<Prepared, Refusal> {
+        let (restored, origin) = self.read(start).await?;
+        let error = match self.place(start, restored.as_ref()).await {
+            Ok(workspace) => return Ok(Prepared { workspace, restored, origin }),
+            Err(error) => error,
+        };
+        // One of its files is bad.
+        let before = start.resume.as_ref().and_then(|resume| resume.previous.as_ref());
+        let Some(previous) = before.filter(|_| error.is_checkpoint() && origin.problem.is_none()) else {
+            return Err(error.last());
+        };
+        let problem = error.refusal.detail;
+        tracing::error!(%problem, "the files of the last checkpoint cannot be read; the one before is used");
+        let depot = &self.means.services.depot;
+        let restored = Some(restore::load(depot, previous, &start.image).await.map_err(|e| of_last(&e))?);
+        let workspace = self.place(start, restored.as_ref()).await.map_err(Unplaced::last)?;
+        let origin = Origin { checkpoint: Some(previous.id), problem: Some(problem) };
+        Ok(Prepared { workspace, restored, origin })
+    }
+
+    /// Makes the workspace.
+    async fn place(&self, start: &Start, restored: Option<&Restored>) -> Result<Workspace, Unplaced> {
         let dir = self.dir_of(start.agent);
         let quota = Quota {
             bytes: u64::from(start.limits.disk_mib) << 20,
             files: u64::from(start.limits.disk_mib) * FILES_PER_MIB,
         };
-        let (restored, origin) = self.read(start).await?;
         let depot = self.means.services.depot.clone();
-        let tree = restored.as_ref().map(|restored| restored.tree.clone());
-        let prepared = tokio::task::spawn_blocking(move || match tree {
-            None => fresh(&dir, quota).map_err(|error| of_workspace(&error)),
+        let tree = restored.map(|restored| restored.tree.clone());
+        let placed = tokio::task::spawn_blocking(move || match tree {
+            None => fresh(&dir, quota).map_err(|error| of_workspace(&error).into()),
             Some(tree) => {
                 persist::create(&dir).map_err(|error| failed(&error))?;
                 let restored = Workspace::restore(&dir, quota, &tree, &mut restore::fetch(depot));
                 restored.map_err(|error| of_tree(&error))
             }
         });
-        let workspace = prepared.await.map_err(|e| failed(&e))??;
-        Ok(Prepared { workspace, restored, origin })
+        placed.await.map_err(|e| failed(&e))?
     }
 
     /// The checkpoint a start names, or the one before when that cannot be read.
@@ -206,11 +225,11 @@ impl Agents {
             Err(error) => error,
         };
         let Some(previous) = resume.previous.as_ref().filter(|_| error.is_final()) else {
-            return Err(error.refusal());
+            return Err(of_last(&error));
         };
         let problem = crate::link::chain(&error);
         tracing::error!(%problem, "the last checkpoint cannot be read; the one before is used");
-        let restored = restore::load(depot, previous, &start.image).await.map_err(|error| error.refusal())?;
+        let restored = restore::load(depot, previous, &start.image).await.map_err(|e| of_last(&e))?;
         let checkpoint = Some(restored.at.id);
         Ok((Some(restored), Origin { checkpoint, problem: Some(problem) }))
     }
@@ -350,16 +369,53 @@ fn of_workspace(error: &WorkspaceError) -> Refusal {
     }
 }
 
-fn of_tree(error: &TreeError) -> Refusal {
+/// Why there is no workspace.
+struct Unplaced {
+    refusal: Refusal,
+    /// What was read of its files is not what was stored.
+    damage: bool,
+}
+
+impl From<Refusal> for Unplaced {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, damage: false }
+    }
+}
+
+impl Unplaced {
+    /// Whether it is the checkpoint's fault.
+    fn is_checkpoint(&self) -> bool {
+        self.refusal.code == RefusalCode::BadCheckpoint
+    }
+
+    /// When there is no other checkpoint.
+    fn last(mut self) -> Refusal {
+        if self.damage {
+            self.refusal.code = RefusalCode::StoreUnavailable;
+        }
+        self.refusal
+    }
+}
+
+/// Why the last checkpoint there is cannot be gone on from. Damage alone is no reason to give it up: it is tried
+/// again until somebody decides.
+fn of_last(error: &restore::RestoreError) -> Refusal {
+    let given_up = error.is_final() && !error.is_damage();
+    let code = if given_up { RefusalCode::BadCheckpoint } else { RefusalCode::StoreUnavailable };
+    refused(code, crate::link::chain(error))
+}
+
+fn of_tree(error: &TreeError) -> Unplaced {
     match error {
-        TreeError::Invalid(_) => refused(RefusalCode::BadCheckpoint, crate::link::chain(error)),
+        TreeError::Invalid(_) => refused(RefusalCode::BadCheckpoint, crate::link::chain(error)).into(),
         TreeError::Chunks(source) => {
             let source = source.downcast_ref::<DepotError>();
             let passing = source.is_some_and(DepotError::is_temporary);
             let code = if passing { RefusalCode::StoreUnavailable } else { RefusalCode::BadCheckpoint };
-            refused(code, crate::link::chain(error))
+            let damage = source.is_some_and(restore::is_damage);
+            Unplaced { refusal: refused(code, crate::link::chain(error)), damage }
         }
-        TreeError::Workspace(error) => of_workspace(error),
+        TreeError::Workspace(error) => of_workspace(error).into(),
     }
 }
 

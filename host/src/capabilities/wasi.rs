@@ -1,7 +1,7 @@
 //! WASI 0.2 for language runtimes: clocks, environment and stdio.
 //!
 //! Standard input is at its end (input comes as events), standard output is the terminal and
-//! standard error the log. A command has all three on the terminal. Sockets are not linked.
+//! standard error the log. A command has all three on the terminal.
 //!
 //! What gives or takes handles is linked by our own [`View`], which keeps the shadow of the component's
 //! handles; the work is wasmtime-wasi's.
@@ -27,7 +27,6 @@ use wasmtime_wasi::{
 use wasmtime_wasi_io::streams::OutputStream;
 use wire::log::{Level, Source};
 
-use self::view::HasView;
 use crate::{
     agent::{Shared, driver::SLICE_FUEL, pace::fuel_of, state::AgentState},
     handles::{Clock, Line},
@@ -37,6 +36,7 @@ mod cli;
 mod io;
 mod view;
 
+pub(super) use view::HasView;
 pub(crate) use view::View;
 
 /// Bytes of standard output or error taken in one write.

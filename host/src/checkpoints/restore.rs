@@ -85,6 +85,17 @@ impl RestoreError {
         let code = if self.is_final() { RefusalCode::BadCheckpoint } else { RefusalCode::StoreUnavailable };
         Refusal { code, detail: crate::link::chain(self) }
     }
+
+    /// Whether what was read is not what was stored. The checkpoint may be whole all the same: a store can lose or
+    /// cut what it gives for a while.
+    pub(crate) fn is_damage(&self) -> bool {
+        matches!(self, Self::Read { source, .. } if is_damage(source))
+    }
+}
+
+/// See [`RestoreError::is_damage`].
+pub(crate) fn is_damage(source: &DepotError) -> bool {
+    matches!(source, DepotError::Corrupt { .. } | DepotError::Missing { .. })
 }
 
 /// Reads a checkpoint. Everything in it is verified by hash, and fits its own bounds.

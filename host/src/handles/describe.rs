@@ -63,6 +63,7 @@ fn describe(
         Kind::Stderr(line) => Handle::Stderr(line.lock().unwrap_or_else(PoisonError::into_inner).clone()),
         Kind::TerminalInput => Handle::TerminalInput,
         Kind::TerminalOutput => Handle::TerminalOutput,
+        Kind::Network => Handle::Network,
         Kind::Descriptor => files.descriptor(table, rep)?,
         Kind::Entries => files.entries(table, rep)?,
         Kind::Reader(cursor) => files.reader(cursor)?,

@@ -16,6 +16,7 @@ pub(crate) enum Kind {
     Stderr(Line),
     TerminalInput,
     TerminalOutput,
+    Network,
     Descriptor,
     Entries,
     Reader(Weak<ReadCursor>),
@@ -40,12 +41,14 @@ pub(crate) enum Resource {
     Error,
     TerminalInput,
     TerminalOutput,
+    Network,
 }
 
 impl Resource {
     /// All of them, those first that cost least as dummies.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Error,
+        Self::Network,
         Self::TerminalOutput,
         Self::TerminalInput,
         Self::Output,
@@ -66,6 +69,7 @@ impl Resource {
             Self::Error => "error",
             Self::TerminalInput => "terminal-input",
             Self::TerminalOutput => "terminal-output",
+            Self::Network => "network",
         }
     }
 }
@@ -77,6 +81,7 @@ impl Kind {
             Self::Stdout | Self::Stderr(_) | Self::Writer(_) => Resource::Output,
             Self::TerminalInput => Resource::TerminalInput,
             Self::TerminalOutput => Resource::TerminalOutput,
+            Self::Network => Resource::Network,
             Self::Descriptor => Resource::Descriptor,
             Self::Entries => Resource::Entries,
             Self::Pollable(_) | Self::Timer(_) => Resource::Pollable,

@@ -7,7 +7,10 @@ use wasmtime::{
     StoreContextMut,
     component::{Linker, Resource as Own},
 };
-use wasmtime_wasi::p2::bindings::cli::{terminal_input::TerminalInput, terminal_output::TerminalOutput};
+use wasmtime_wasi::p2::bindings::{
+    cli::{terminal_input::TerminalInput, terminal_output::TerminalOutput},
+    sockets::network::Network,
+};
 use wasmtime_wasi_io::{
     poll::{DynPollable, subscribe},
     streams::{DynInputStream, DynOutputStream, Error},
@@ -224,6 +227,7 @@ pub(crate) fn link(linker: &mut Linker<AgentState>) -> wasmtime::Result<()> {
             Resource::Error => import::<Error>(linker, resource),
             Resource::TerminalInput => import::<TerminalInput>(linker, resource),
             Resource::TerminalOutput => import::<TerminalOutput>(linker, resource),
+            Resource::Network => import::<Network>(linker, resource),
         }?;
     }
     Ok(())

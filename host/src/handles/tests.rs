@@ -25,11 +25,12 @@ mod random;
 mod revived;
 
 /// The functions of `guest.wat` that its main module has.
-const CALLS: [&str; 28] = [
+const CALLS: [&str; 30] = [
     "stdin",
     "stdout",
     "stderr",
     "terminal",
+    "network",
     "after",
     "at",
     "dirs",
@@ -54,9 +55,10 @@ const CALLS: [&str; 28] = [
     "drop-error",
     "drop-terminal-input",
     "drop-terminal-output",
+    "drop-network",
 ];
 /// Those that are imports as they are.
-const LOWERED: [(&str, &str); 10] = [
+const LOWERED: [(&str, &str); 11] = [
     ("poll-in", "$l-poll-in"),
     ("poll-out", "$l-poll-out"),
     ("make-descriptor", "$make-descriptor"),
@@ -67,6 +69,7 @@ const LOWERED: [(&str, &str); 10] = [
     ("make-error", "$make-error"),
     ("make-terminal-input", "$make-terminal-input"),
     ("make-terminal-output", "$make-terminal-output"),
+    ("make-network", "$make-network"),
 ];
 
 /// The component, ready to be instantiated again and again, over one workspace.

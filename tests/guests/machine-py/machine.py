@@ -4,6 +4,7 @@ from collections import deque
 
 from coroutines import Future, Task
 from files import Files
+import network
 from words import NoCommand, number, printable, within, word
 
 MAX_LINE = 256
@@ -171,6 +172,9 @@ class Machine:
         self._hash = fnv(self._hash, word(w).encode())
         return f"hash {self._hash:08x}"
 
+    def net(self, address):
+        return network.attempts(word(address))
+
     def size(self):
         cols, rows = self._size
         return f"size {cols}x{rows}"
@@ -272,5 +276,5 @@ class Machine:
 
 COMMANDS = {
     name: getattr(Machine, name)
-    for name in "add push pop put get keys gen hash size later steps pending wait nap spill check drop".split()
+    for name in "add push pop put get keys gen hash net size later steps pending wait nap spill check drop".split()
 }

@@ -125,6 +125,7 @@ impl View<'_> {
             }
             Handle::TerminalInput => (self.table.push(TerminalInput)?.rep(), Kind::TerminalInput),
             Handle::TerminalOutput => (self.table.push(TerminalOutput)?.rep(), Kind::TerminalOutput),
+            Handle::Network => (self.new_network()?, Kind::Network),
             Handle::Timer { at } => {
                 let timer = monotonic_clock::Host::subscribe_instant(&mut self.clocks(), *at)?;
                 (timer.rep(), Kind::Timer(*at))
@@ -140,6 +141,7 @@ impl View<'_> {
             Type::Output => stdout::Host::get_stdout(&mut self.cli())?.rep(),
             Type::TerminalInput => self.table.push(TerminalInput)?.rep(),
             Type::TerminalOutput => self.table.push(TerminalOutput)?.rep(),
+            Type::Network => self.new_network()?,
             Type::Error => self.table.push(wasmtime::Error::msg("a dummy"))?.rep(),
             Type::Pollable => monotonic_clock::Host::subscribe_instant(&mut self.clocks(), 0)?.rep(),
             Type::Descriptor => dummy_descriptor(self.table)?,

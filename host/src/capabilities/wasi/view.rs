@@ -22,7 +22,7 @@ pub(crate) struct View<'a> {
 }
 
 /// See [`View`].
-pub(super) struct HasView;
+pub(in crate::capabilities) struct HasView;
 
 impl HasData for HasView {
     type Data<'a> = View<'a>;
@@ -44,7 +44,11 @@ impl View<'_> {
     }
 
     /// The component is about to get `resource` as a handle.
-    pub(super) fn given<T: 'static>(&mut self, kind: Kind, resource: Resource<T>) -> Resource<T> {
+    pub(in crate::capabilities) fn given<T: 'static>(
+        &mut self,
+        kind: Kind,
+        resource: Resource<T>,
+    ) -> Resource<T> {
         self.shadow.insert(kind, resource.rep());
         resource
     }

@@ -38,6 +38,11 @@
   (import "wasi:cli/terminal-output@0.2.12"
     (instance $to (export "terminal-output" (type (sub resource)))))
   (alias export $to "terminal-output" (type $terminal-output))
+  (import "wasi:sockets/network@0.2.12" (instance $net (export "network" (type (sub resource)))))
+  (alias export $net "network" (type $network))
+  (import "wasi:sockets/instance-network@0.2.12" (instance $instance-network
+    (alias outer 1 $network (type $network))
+    (export "instance-network" (func (result (own $network))))))
   (import "wasi:cli/terminal-stdout@0.2.12" (instance $terminal-stdout
     (alias outer 1 $terminal-output (type $terminal-output))
     (export "get-terminal-stdout" (func (result (option (own $terminal-output)))))))
@@ -101,6 +106,7 @@
     (func $mk-terminal-input (param "rep" u32) (result (own $terminal-input))))
   (import "openclaw-restore-terminal-output"
     (func $mk-terminal-output (param "rep" u32) (result (own $terminal-output))))
+  (import "openclaw-restore-network" (func $mk-network (param "rep" u32) (result (own $network))))
 
   (core module $heap-module
     (memory (export "memory") 4)
@@ -122,6 +128,7 @@
   (core func $l-stdout (canon lower (func $stdout "get-stdout")))
   (core func $l-stderr (canon lower (func $stderr "get-stderr")))
   (core func $l-terminal (canon lower (func $terminal-stdout "get-terminal-stdout") (memory $mem)))
+  (core func $l-network (canon lower (func $instance-network "instance-network")))
   (core func $l-after (canon lower (func $clock "subscribe-duration")))
   (core func $l-at (canon lower (func $clock "subscribe-instant")))
   (core func $l-poll-in (canon lower (func $io-streams "[method]input-stream.subscribe")))
@@ -149,6 +156,7 @@
   (core func $make-error (canon lower (func $mk-error)))
   (core func $make-terminal-input (canon lower (func $mk-terminal-input)))
   (core func $make-terminal-output (canon lower (func $mk-terminal-output)))
+  (core func $make-network (canon lower (func $mk-network)))
   (core func $drop-descriptor (canon resource.drop $descriptor))
   (core func $drop-entries (canon resource.drop $entries))
   (core func $drop-in (canon resource.drop $in))
@@ -157,6 +165,7 @@
   (core func $drop-error (canon resource.drop $error))
   (core func $drop-terminal-input (canon resource.drop $terminal-input))
   (core func $drop-terminal-output (canon resource.drop $terminal-output))
+  (core func $drop-network (canon resource.drop $network))
 
   (core module $main-module
     (import "heap" "memory" (memory 1))
@@ -185,6 +194,8 @@
     (import "host" "drop-error" (func $d6 (param i32)))
     (import "host" "drop-terminal-input" (func $d7 (param i32)))
     (import "host" "drop-terminal-output" (func $d8 (param i32)))
+    (import "host" "network" (func $network (result i32)))
+    (import "host" "drop-network" (func $d9 (param i32)))
     ;; The handle in a result<own, code> or option<own> at 1024; 0 when it is none.
     (func $answer (param $tag i32) (result i32)
       (if (result i32) (i32.eq (i32.load8_u (i32.const 1024)) (local.get $tag))
@@ -199,6 +210,7 @@
     (func (export "stderr") (param i32) (result i32) (call $stderr))
     (func (export "terminal") (param i32) (result i32)
       (call $terminal (i32.const 1024)) (call $answer (i32.const 1)))
+    (func (export "network") (param i32) (result i32) (call $network))
     (func (export "after") (param i32) (result i32) (call $after (i64.extend_i32_u (local.get 0))))
     (func (export "at") (param i32) (result i32) (call $at (i64.extend_i32_u (local.get 0))))
     ;; The first; the second is the one after it.
@@ -246,6 +258,7 @@
     (func (export "drop-error") (param i32) (result i32) (call $d6 (local.get 0)) (i32.const 0))
     (func (export "drop-terminal-input") (param i32) (result i32) (call $d7 (local.get 0)) (i32.const 0))
     (func (export "drop-terminal-output") (param i32) (result i32) (call $d8 (local.get 0)) (i32.const 0))
+    (func (export "drop-network") (param i32) (result i32) (call $d9 (local.get 0)) (i32.const 0))
   )
   (core instance $main (instantiate $main-module
     (with "heap" (instance $heap))
@@ -262,6 +275,7 @@
       (export "drop-pollable" (func $drop-pollable)) (export "drop-error" (func $drop-error))
       (export "drop-terminal-input" (func $drop-terminal-input))
       (export "drop-terminal-output" (func $drop-terminal-output))
+      (export "network" (func $l-network)) (export "drop-network" (func $drop-network))
     ))
   ))
 )

@@ -53,6 +53,7 @@ fn act(guest: &mut Guest<'_>, act: usize, which: Index) {
         14 => maybe(guest, "put", pick(&resource(Resource::Output))),
         15 => maybe(guest, "get", pick(&resource(Resource::Input))),
         16 => maybe(guest, "poll-in", pick(&resource(Resource::Input))),
+        18 => drop(guest.make("network", 0)),
         17 => maybe(guest, "poll-out", pick(&resource(Resource::Output))),
         _ => {
             let parents: Vec<u32> = held
@@ -71,7 +72,7 @@ fn act(guest: &mut Guest<'_>, act: usize, which: Index) {
 #[test]
 fn the_shadow_is_what_wasmtime_does() {
     let world = World::new();
-    let acts = || prop::collection::vec((0_usize..26, any::<Index>()), 0..40);
+    let acts = || prop::collection::vec((0_usize..27, any::<Index>()), 0..40);
     let mut runner = TestRunner::new(Config { cases: 24, failure_persistence: None, ..Config::default() });
     runner
         .run(&(acts(), acts(), acts()), |(first, fresh, second)| {

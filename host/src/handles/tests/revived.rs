@@ -118,6 +118,18 @@ fn a_line_of_standard_error_goes_on() {
 }
 
 #[test]
+fn a_network_is_made_again_as_itself() {
+    let world = World::new();
+    let mut guest = world.guest(Clock::new());
+    let [first, network] = [guest.make("network", 0), guest.make("network", 0)];
+    guest.drop_handle(Resource::Network, first);
+    let mut guest = guest.moved(|_| {});
+    assert_eq!(guest.describe().1, [slot(network, Handle::Network)]);
+    guest.drop_handle(Resource::Network, network);
+    assert_eq!(guest.make("network", 0), network);
+}
+
+#[test]
 fn a_renamed_file_is_found_and_a_removed_directory_is_not() {
     let world = World::new();
     let mut guest = world.guest(Clock::new());
