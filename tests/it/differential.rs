@@ -17,6 +17,7 @@ const FILES: &str = include_str!("../guests/machine/files.txt");
 const SEED: u64 = 4;
 
 /// Conversations with and without disturbance: `cases` of them, unless `PROPTEST_CASES` says how many.
+#[expect(clippy::print_stdout, reason = "of interest to who raises the number of cases")]
 fn conversations(image: &'static str, cases: u32) {
     let given = Config::default();
     // Without the variables each of these is what proptest has for everybody.
