@@ -16,7 +16,7 @@ use object_store::local::LocalFileSystem;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use wire::{
-    CheckpointId, Digest, PackId,
+    AgentId, CheckpointId, Digest, PackId,
     agent::{Agent, Status},
     checkpoint::CheckpointRef,
 };
@@ -87,7 +87,7 @@ fn packed(id: PackId, manifest: &Checkpoint, of: CheckpointId) -> (checkpoint::P
 }
 
 /// What is done to the last checkpoint, and what the agent's record says of it.
-const DAMAGES: [(&str, &str); 11] = [
+const DAMAGES: [(&str, &str); 13] = [
     ("a file's bytes", "the chunk at byte"),
     ("turned bits", "hash"),
     ("half of it", "cannot be read"),
@@ -97,6 +97,8 @@ const DAMAGES: [(&str, &str); 11] = [
     ("of another component", "another image"),
     ("of another instrumenter", "another instrumenter"),
     ("of another format", "version"),
+    ("of another agent", "another agent"),
+    ("of a later placement", "epoch"),
     ("of another checkpoint", "another checkpoint"),
     ("that contradicts itself", "contradicts itself"),
 ];
@@ -129,6 +131,8 @@ async fn damage(last: &Last<'_>, how: &str) {
         }
         "of another component" => last.forge(|forged| forged.image = Digest::from_bytes([7; 32])).await,
         "of another instrumenter" => last.forge(|forged| forged.instrumenter += 1).await,
+        "of another agent" => last.forge(|forged| forged.agent = AgentId::new()).await,
+        "of a later placement" => last.forge(|forged| forged.epoch += 100).await,
         "of another checkpoint" => last.forge(|forged| forged.id = CheckpointId::new()).await,
         "that contradicts itself" => {
             last.forge(|forged| forged.guest.as_mut().unwrap().memories[0].wasm_pages = 0).await;

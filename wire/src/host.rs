@@ -161,6 +161,9 @@ pub struct Start {
     /// What it goes on from; it begins anew when absent.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub resume: Option<Resume>,
+    /// The checkpoint it was forked from: the only one it may go on from that is not its own.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub forked_from: Option<CheckpointId>,
     /// Which of its lives this is: part of the identity of its operations. Grows when it is restored to an earlier
     /// checkpoint.
     #[serde(default)]

@@ -353,6 +353,7 @@ fn start(agent: &Agent) -> Start {
             // Whoever sent it here without saying why has undone something.
             cause: agent.cause.unwrap_or(ResumeCause::Rollback),
         }),
+        forked_from: agent.parent.as_ref().map(|parent| parent.checkpoint),
         timeline: agent.timeline,
         idle_timeout_seconds: agent.spec.idle_timeout_seconds,
         send_to: agent.spec.send_to.clone(),

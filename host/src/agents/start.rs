@@ -187,7 +187,8 @@ impl Agents {
         let problem = error.refusal.detail;
         tracing::error!(%problem, "the files of the last checkpoint cannot be read; the one before is used");
         let depot = &self.means.services.depot;
-        let restored = Some(restore::load(depot, previous, &start.image).await.map_err(|e| of_last(&e))?);
+        let restored =
+            Some(restore::load(depot, previous, &start.image, start).await.map_err(|e| of_last(&e))?);
         let workspace = self.place(start, restored.as_ref()).await.map_err(Unplaced::last)?;
         let origin = Origin { checkpoint: Some(previous.id), problem: Some(problem) };
         Ok(Prepared { workspace, restored, origin })
@@ -217,7 +218,7 @@ impl Agents {
     async fn read(&self, start: &Start) -> Result<(Option<Restored>, Origin), Refusal> {
         let Some(resume) = &start.resume else { return Ok(Default::default()) };
         let depot = &self.means.services.depot;
-        let error = match restore::load(depot, &resume.checkpoint, &start.image).await {
+        let error = match restore::load(depot, &resume.checkpoint, &start.image, start).await {
             Ok(restored) => {
                 let checkpoint = Some(restored.at.id);
                 return Ok((Some(restored), Origin { checkpoint, problem: None }));
@@ -229,7 +230,7 @@ impl Agents {
         };
         let problem = crate::link::chain(&error);
         tracing::error!(%problem, "the last checkpoint cannot be read; the one before is used");
-        let restored = restore::load(depot, previous, &start.image).await.map_err(|e| of_last(&e))?;
+        let restored = restore::load(depot, previous, &start.image, start).await.map_err(|e| of_last(&e))?;
         let checkpoint = Some(restored.at.id);
         Ok((Some(restored), Origin { checkpoint, problem: Some(problem) }))
     }

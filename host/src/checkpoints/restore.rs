@@ -11,7 +11,7 @@ use wasmtime::{Store, component::Instance};
 use wire::{
     Digest,
     checkpoint::CheckpointRef,
-    host::{Refusal, RefusalCode},
+    host::{Refusal, RefusalCode, Start},
 };
 
 use super::{
@@ -98,14 +98,21 @@ pub(crate) fn is_damage(source: &DepotError) -> bool {
     matches!(source, DepotError::Corrupt { .. } | DepotError::Missing { .. })
 }
 
-/// Reads a checkpoint. Everything in it is verified by hash, and fits its own bounds.
+/// Reads a checkpoint that `start` may go on from with a component. Everything in it is verified by hash, and fits its own
+/// bounds; but for the one that a fork began from, it is the agent's own, and of no later placement.
 pub(crate) async fn load(
     depot: &Depot,
     at: &CheckpointRef,
     image: &Digest,
+    start: &Start,
 ) -> Result<Restored, RestoreError> {
-    let expect =
-        Expect { image: Some(image.clone()), instrumenter: Some(instrument::VERSION), ..Expect::default() };
+    let is_own = start.forked_from != Some(at.id);
+    let expect = Expect {
+        agent: is_own.then_some(start.agent),
+        image: Some(image.clone()),
+        instrumenter: Some(instrument::VERSION),
+        max_epoch: is_own.then_some(start.epoch),
+    };
     let failed = |source| RestoreError::Read { id: at.id, source };
     let mut stored = depot.manifest(at, &expect).await.map_err(failed)?;
     let tree = match &stored.tree {

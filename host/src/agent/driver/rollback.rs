@@ -175,7 +175,7 @@ impl Running {
         let restored = match &self.last {
             Some(last) => {
                 let digest = &image.info().digest;
-                let loaded = restore::load(&self.services.depot, last, digest).await;
+                let loaded = restore::load(&self.services.depot, last, digest, &self.start).await;
                 Some(loaded.map_err(|error| crate::link::chain(&error))?)
             }
             None => None,
