@@ -50,6 +50,11 @@ impl Live {
     pub(crate) fn is_over(&self) -> bool {
         self.moved || self.status.is_final()
     }
+
+    /// Whether its task has ended: it is over, or suspended and parked.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.is_over() || self.status == Status::Suspended
+    }
 }
 
 /// Sockets on an agent, by role.

@@ -23,6 +23,7 @@ use crate::{
         Live, Shared,
         driver::{self, Cast, Ending},
     },
+    bindings::agent::openclaw::agent::types::StopReason,
     checkpoints::restore::{self, Restored},
     engine::MAX_MEMORY_BYTES,
     images::Program,
@@ -166,8 +167,12 @@ impl Agents {
         if epoch > start.epoch {
             return Err(refused(RefusalCode::StaleEpoch, format!("epoch {epoch} is here")));
         }
-        if parked.is_none() && !shared.live().borrow().is_over() {
-            self.stop(start.agent, epoch, StatusReason::HostDrain, Duration::ZERO, false).await;
+        if parked.is_none()
+            && !shared.live().borrow().is_over()
+            && let Ok(before) = self.placed(start.agent, epoch)
+        {
+            // One that was just being suspended is parked then, and its sockets stay with it.
+            self.end(&before, Stopping::Release, StopReason::HostDrain, Duration::ZERO).await;
         }
         Ok(None)
     }

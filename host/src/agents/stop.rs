@@ -31,15 +31,15 @@ impl Agents {
         let reply = match self.placed(id, epoch) {
             Err(Reply::Gone {}) => Reply::Gone {},
             Err(refusal) => return refusal,
-            Ok(placed) if placed.parked.is_some() => {
-                self.forget(&placed.shared);
-                let status = wire::agent::Status::Terminated;
-                placed.shared.set_live(Live { status, reason: Some(reason), detail: None, moved: false });
-                Reply::Stopped {}
-            }
             Ok(placed) => {
-                self.end(&placed, Stopping::End(reason), wit::StopReason::UserRequest, grace).await;
+                if placed.parked.is_none() {
+                    self.end(&placed, Stopping::End(reason), wit::StopReason::UserRequest, grace).await;
+                }
                 self.forget(&placed.shared);
+                if !placed.shared.live().borrow().is_over() {
+                    let status = wire::agent::Status::Terminated;
+                    placed.shared.set_live(Live { status, reason: Some(reason), detail: None, moved: false });
+                }
                 Reply::Stopped {}
             }
         };
@@ -49,8 +49,9 @@ impl Agents {
         reply
     }
 
-    /// Lets an agent come to rest within `grace`, ends it, and waits until it is over.
-    async fn end(&self, placed: &Entry, how: Stopping, reason: wit::StopReason, grace: Duration) {
+    /// Lets an agent come to rest within `grace`, ends it, and waits until it is over, or parked where it was being
+    /// suspended at the same time.
+    pub(super) async fn end(&self, placed: &Entry, how: Stopping, reason: wit::StopReason, grace: Duration) {
         placed.stopping.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(how);
         let mut live = placed.shared.live();
         if !grace.is_zero() && !live.borrow().is_over() {
@@ -58,11 +59,11 @@ impl Agents {
             let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
             placed.shared.mailbox.stop(wit::Stop { reason, grace_ms });
             // Not within its grace: ended all the same.
-            let _ = tokio::time::timeout(grace, live.wait_for(Live::is_over)).await;
+            let _ = tokio::time::timeout(grace, live.wait_for(Live::is_settled)).await;
         }
         placed.shared.kill.cancel();
-        // Its sender lives in `shared`, so this ends only when the agent is over.
-        let _ = live.wait_for(Live::is_over).await;
+        // Its sender lives in `shared`, so this ends only when the agent's task has.
+        let _ = live.wait_for(Live::is_settled).await;
     }
 
     pub(super) async fn purge(&self, id: AgentId) {
@@ -86,10 +87,7 @@ impl Agents {
 
     async fn release(&self, placed: Entry, grace: Duration) {
         if placed.parked.is_some() {
-            self.forget(&placed.shared);
-            self.report(&placed.shared, ReportEvent::Unparked {});
-            placed.shared.set_live(moved(StatusReason::HostDrain));
-            return;
+            return self.leave_park(&placed);
         }
         if placed.shared.live().borrow().is_over() {
             return;
@@ -102,9 +100,20 @@ impl Agents {
                 let _ = placed.shared.live().wait_for(Live::is_over).await;
                 return;
             }
-            return self.end(&placed, Stopping::Release, wit::StopReason::HostDrain, Duration::ZERO).await;
+            self.end(&placed, Stopping::Release, wit::StopReason::HostDrain, Duration::ZERO).await;
+            if !placed.shared.live().borrow().is_over() {
+                self.leave_park(&placed);
+            }
+            return;
         }
         self.end(&placed, Stopping::Release, wit::StopReason::HostDrain, grace).await;
+    }
+
+    /// Sends a parked agent's sockets to another host.
+    fn leave_park(&self, placed: &Entry) {
+        self.forget(&placed.shared);
+        self.report(&placed.shared, ReportEvent::Unparked {});
+        placed.shared.set_live(moved(StatusReason::HostDrain));
     }
 
     /// Ends agents that belong to somebody else now, keeping nothing.

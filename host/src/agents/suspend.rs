@@ -97,7 +97,7 @@ impl Agents {
                     .unwrap_or_else(PoisonError::into_inner)
                     .get_or_insert(Stopping::Suspend(reason));
                 placed.shared.kill.cancel();
-                let _ = placed.shared.live().wait_for(Live::is_over).await;
+                self.settled(&placed).await;
                 Reply::Suspended { rolled_back: true }
             }
         }
@@ -105,8 +105,7 @@ impl Agents {
 
     /// Waits until a suspended agent's task has ended, and it is parked or forgotten.
     async fn settled(&self, placed: &Entry) {
-        let rests = |live: &Live| live.is_over() || live.status == wire::agent::Status::Suspended;
-        let _ = placed.shared.live().wait_for(rests).await;
+        let _ = placed.shared.live().wait_for(Live::is_settled).await;
     }
 
     pub(super) async fn checkpoint(

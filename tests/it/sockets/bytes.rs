@@ -154,8 +154,11 @@ async fn a_snapshot_draws_the_screen_as_it_was() {
     assert_eq!(again.screen(), terminal.screen());
     // It goes on from there, cursor and all.
     again.keys("ne\r").await;
-    again.wait_line("You said: half a line").await;
-    terminal.wait_line("You said: half a line").await;
+    for shown in [&mut again, &mut terminal] {
+        shown.wait_line("You said: half a line").await;
+        // And its prompt behind it.
+        shown.wait_for("the next prompt", |now| now.screen().trim_end().ends_with('>')).await;
+    }
     assert_eq!(again.screen().trim_end(), terminal.screen().trim_end());
 }
 
