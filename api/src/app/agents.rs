@@ -57,8 +57,7 @@ impl App {
         let until = spawn.wait.map(|wait| Instant::now() + wait);
         let now = Timestamp::now();
         let agent = self.plan(caller, spawn.request, now).await?;
-        let stands_for = Sha256::digest(&spawn.body).into();
-        let idempotency = spawn.key.map(|key| Idempotency::new(key, stands_for, now));
+        let idempotency = spawn.key.map(|key| Idempotency::new(key, Sha256::digest(&spawn.body).into(), now));
         let (tell, told) = oneshot::channel();
         let placed = self.detach(self.clone().record(agent, idempotency, tell));
         let (agent, replayed) = match told.await.map_err(Error::internal)?? {

@@ -94,8 +94,8 @@ impl App {
             });
         }
         let now = Timestamp::now();
-        let stands_for = fingerprint(&content_type, &incoming.body);
-        let idempotency = incoming.key.map(|key| Idempotency::new(key, stands_for, now));
+        let idempotency =
+            incoming.key.map(|key| Idempotency::new(key, fingerprint(&content_type, &incoming.body), now));
         let id = MessageId::new();
         let message = Message { id, sender, content_type, body: incoming.body.to_vec(), sent_at: now };
         match self.store.deliver(to, message, idempotency).await? {
