@@ -14,6 +14,7 @@ use tracing::Instrument as _;
 use wire::{
     CheckpointId,
     agent::{Status, StatusReason},
+    checkpoint::CheckpointRef,
     host::{Refusal, RefusalCode, Reply, ResumeCause, Start},
 };
 
@@ -135,7 +136,7 @@ impl Agents {
         shared.set_timeline(start.timeline);
         let services = self.means.services.clone();
         let cast = Cast { shared, image, start, services, restored, asks: asked };
-        self.run(Parts { cast, stopping, slot }, started);
+        self.run(cast, stopping, slot, started);
         Ok(Begun::Now(origin))
     }
 
@@ -177,30 +178,38 @@ impl Agents {
         Ok(None)
     }
 
-    /// Reads the checkpoint and makes the workspace what it says; an empty one without.
+    /// Reads the checkpoint that a start names and makes the workspace what it says, or the one before when that is bad; an
+    /// empty workspace without.
     async fn prepare(&self, start: &Start) -> Result<Prepared, Refusal> {
-        let (restored, origin) = self.read(start).await?;
-        let error = match self.place(start, restored.as_ref()).await {
-            Ok(workspace) => return Ok(Prepared { workspace, restored, origin }),
-            Err(error) => error,
+        let Some(resume) = &start.resume else {
+            return self.prepare_at(start, None).await.map_err(Unfit::last);
         };
-        // One of its files is bad.
-        let before = start.resume.as_ref().and_then(|resume| resume.previous.as_ref());
-        let Some(previous) = before.filter(|_| error.is_checkpoint() && origin.problem.is_none()) else {
-            return Err(error.last());
+        let unfit = match self.prepare_at(start, Some(&resume.checkpoint)).await {
+            Ok(prepared) => return Ok(prepared),
+            Err(unfit) => unfit,
         };
-        let problem = error.refusal.detail;
-        tracing::error!(%problem, "the files of the last checkpoint cannot be read; the one before is used");
-        let depot = &self.means.services.depot;
-        let restored =
-            Some(restore::load(depot, previous, &start.image, start).await.map_err(|e| of_last(&e))?);
-        let workspace = self.place(start, restored.as_ref()).await.map_err(Unplaced::last)?;
-        let origin = Origin { checkpoint: Some(previous.id), problem: Some(problem) };
+        let Some(previous) = resume.previous.as_ref().filter(|_| unfit.is_checkpoint()) else {
+            return Err(unfit.last());
+        };
+        let problem = unfit.refusal.detail;
+        tracing::error!(%problem, "the last checkpoint cannot be used; the one before is");
+        let mut prepared = self.prepare_at(start, Some(previous)).await.map_err(Unfit::last)?;
+        prepared.origin.problem = Some(problem);
+        Ok(prepared)
+    }
+
+    async fn prepare_at(&self, start: &Start, at: Option<&CheckpointRef>) -> Result<Prepared, Unfit> {
+        let restored = match at {
+            Some(at) => Some(restore::load(&self.means.services.depot, at, &start.image, start).await?),
+            None => None,
+        };
+        let workspace = self.place(start, restored.as_ref()).await?;
+        let origin = Origin { checkpoint: at.map(|at| at.id), problem: None };
         Ok(Prepared { workspace, restored, origin })
     }
 
     /// Makes the workspace.
-    async fn place(&self, start: &Start, restored: Option<&Restored>) -> Result<Workspace, Unplaced> {
+    async fn place(&self, start: &Start, restored: Option<&Restored>) -> Result<Workspace, Unfit> {
         let dir = self.dir_of(start.agent);
         let quota = Quota {
             bytes: u64::from(start.limits.disk_mib) << 20,
@@ -219,29 +228,13 @@ impl Agents {
         placed.await.map_err(|e| failed(&e))?
     }
 
-    /// The checkpoint a start names, or the one before when that cannot be read.
-    async fn read(&self, start: &Start) -> Result<(Option<Restored>, Origin), Refusal> {
-        let Some(resume) = &start.resume else { return Ok(Default::default()) };
-        let depot = &self.means.services.depot;
-        let error = match restore::load(depot, &resume.checkpoint, &start.image, start).await {
-            Ok(restored) => {
-                let checkpoint = Some(restored.at.id);
-                return Ok((Some(restored), Origin { checkpoint, problem: None }));
-            }
-            Err(error) => error,
-        };
-        let Some(previous) = resume.previous.as_ref().filter(|_| error.is_final()) else {
-            return Err(of_last(&error));
-        };
-        let problem = crate::link::chain(&error);
-        tracing::error!(%problem, "the last checkpoint cannot be read; the one before is used");
-        let restored = restore::load(depot, previous, &start.image, start).await.map_err(|e| of_last(&e))?;
-        let checkpoint = Some(restored.at.id);
-        Ok((Some(restored), Origin { checkpoint, problem: Some(problem) }))
-    }
-
-    fn run(self: &Arc<Self>, parts: Parts, started: oneshot::Sender<Result<(), Refusal>>) {
-        let Parts { cast, stopping, slot } = parts;
+    fn run(
+        self: &Arc<Self>,
+        cast: Cast,
+        stopping: Arc<Mutex<Option<Stopping>>>,
+        slot: OwnedSemaphorePermit,
+        started: oneshot::Sender<Result<(), Refusal>>,
+    ) {
         let (agents, fresh) = (self.clone(), cast.start.resume.is_none() && !cast.start.restart);
         let on_drain = cast.start.on_drain;
         let (answer, answered) = oneshot::channel();
@@ -301,13 +294,6 @@ impl Agents {
         // One that ran before is not over: its sockets come back.
         shared.set_live(if fresh { live } else { moved(StatusReason::Restoring) });
     }
-}
-
-/// A task's parts, and what is kept of it while it runs.
-struct Parts {
-    cast: Cast,
-    stopping: Arc<Mutex<Option<Stopping>>>,
-    slot: OwnedSemaphorePermit,
 }
 
 /// A new agent's parts, from its checkpoint where it has one.
@@ -375,26 +361,33 @@ fn of_workspace(error: &WorkspaceError) -> Refusal {
     }
 }
 
-/// Why there is no workspace.
-struct Unplaced {
+/// Why it cannot begin, or go on from a checkpoint.
+struct Unfit {
     refusal: Refusal,
-    /// What was read of its files is not what was stored.
+    /// What was read is not what was stored.
     damage: bool,
 }
 
-impl From<Refusal> for Unplaced {
+impl From<Refusal> for Unfit {
     fn from(refusal: Refusal) -> Self {
         Self { refusal, damage: false }
     }
 }
 
-impl Unplaced {
+impl From<restore::RestoreError> for Unfit {
+    fn from(error: restore::RestoreError) -> Self {
+        Self { refusal: error.refusal(), damage: error.is_damage() }
+    }
+}
+
+impl Unfit {
     /// Whether it is the checkpoint's fault.
     fn is_checkpoint(&self) -> bool {
         self.refusal.code == RefusalCode::BadCheckpoint
     }
 
-    /// When there is no other checkpoint.
+    /// When there is no other checkpoint. Damage alone is no reason to give up the last: it is tried again until
+    /// somebody decides.
     fn last(mut self) -> Refusal {
         if self.damage {
             self.refusal.code = RefusalCode::StoreUnavailable;
@@ -403,15 +396,7 @@ impl Unplaced {
     }
 }
 
-/// Why the last checkpoint there is cannot be gone on from. Damage alone is no reason to give it up: it is tried
-/// again until somebody decides.
-fn of_last(error: &restore::RestoreError) -> Refusal {
-    let given_up = error.is_final() && !error.is_damage();
-    let code = if given_up { RefusalCode::BadCheckpoint } else { RefusalCode::StoreUnavailable };
-    refused(code, crate::link::chain(error))
-}
-
-fn of_tree(error: &TreeError) -> Unplaced {
+fn of_tree(error: &TreeError) -> Unfit {
     match error {
         TreeError::Invalid(_) => refused(RefusalCode::BadCheckpoint, crate::link::chain(error)).into(),
         TreeError::Chunks(source) => {
@@ -419,7 +404,7 @@ fn of_tree(error: &TreeError) -> Unplaced {
             let passing = source.is_some_and(DepotError::is_temporary);
             let code = if passing { RefusalCode::StoreUnavailable } else { RefusalCode::BadCheckpoint };
             let damage = source.is_some_and(restore::is_damage);
-            Unplaced { refusal: refused(code, crate::link::chain(error)), damage }
+            Unfit { refusal: refused(code, crate::link::chain(error)), damage }
         }
         TreeError::Workspace(error) => of_workspace(error).into(),
     }
