@@ -272,17 +272,15 @@ impl Images {
         let digest = Digest::from_bytes(Sha256::digest(bytes).into());
         let exported = instrument::exports(bytes);
         let exports = |prefix: &str| exported.iter().any(|name| name.starts_with(prefix));
-        let kind = match exports(RUN_EXPORT) && !exports(HANDLER_EXPORT) {
-            true => ImageKind::Command,
-            false => ImageKind::Agent,
+        let runs = exports(RUN_EXPORT) && !exports(HANDLER_EXPORT);
+        let instrumented = if runs {
+            Err(RUNS.to_owned())
+        } else {
+            instrument::instrument(bytes).map_err(|why| why.to_string())
         };
-        let instrumented = match kind {
-            ImageKind::Command => Err(RUNS.to_owned()),
-            ImageKind::Agent => instrument::instrument(bytes).map_err(|why| why.to_string()),
-        };
-        let (code, mut layout, mut reason) = match instrumented {
-            Ok(Instrumented { component, layout }) => (Cow::Owned(component), Some(layout), None),
-            Err(reason) => (Cow::Borrowed(bytes), None, Some(reason)),
+        let (code, layout) = match instrumented {
+            Ok(Instrumented { component, layout }) => (Cow::Owned(component), Ok(layout)),
+            Err(reason) => (Cow::Borrowed(bytes), Err(reason)),
         };
         let (component, compile_ms) = self.compile(&name, &code)?;
         // Otherwise the first agent pays for it.
@@ -295,20 +293,13 @@ impl Images {
         let imports = imports.filter(|name| !ours(name)).collect();
         let world = |source| ImageError::World { name: name.clone(), source };
         let pre = self.linker.instantiate_pre(&component).map_err(world)?;
-        let (program, suspendable) = match kind {
-            ImageKind::Command => (Program::Command(CommandPre::new(pre).map_err(world)?), None),
-            ImageKind::Agent => {
-                let pre = AgentPre::new(pre).map_err(world)?;
-                let suspendable =
-                    layout.take().and_then(|layout| match self.suspendable(&component, &pre, &layout) {
-                        Ok(suspendable) => Some(suspendable),
-                        Err(why) => {
-                            reason = Some(why);
-                            None
-                        }
-                    });
-                (Program::Agent(pre), suspendable)
-            }
+        let (kind, program, suspendable) = if runs {
+            let program = Program::Command(CommandPre::new(pre).map_err(world)?);
+            (ImageKind::Command, program, Err(RUNS.to_owned()))
+        } else {
+            let pre = AgentPre::new(pre).map_err(world)?;
+            let suspendable = layout.and_then(|layout| self.suspendable(&component, &pre, &layout));
+            (ImageKind::Agent, Program::Agent(pre), suspendable)
         };
         let info = wire::image::Image {
             digest,
@@ -317,12 +308,12 @@ impl Images {
             size_bytes: bytes.len() as u64,
             imports,
             kind,
-            suspendable: suspendable.is_some(),
-            not_suspendable: reason,
+            suspendable: suspendable.is_ok(),
+            not_suspendable: suspendable.as_ref().err().cloned(),
             upgradable: exports(UPGRADE_EXPORT),
             compile_ms,
         };
-        Ok(Image { info, program, suspendable })
+        Ok(Image { info, program, suspendable: suspendable.ok() })
     }
 
     fn suspendable(

@@ -5,12 +5,14 @@
 //! `wall_seconds` bounds one event and does not apply to a run. Messages stay in its inbox, and there is nothing by
 //! which it could be told of a new size. Asked to stop, it finds the end of its input and has its grace to return.
 
-use std::sync::{Arc, atomic::Ordering};
-use std::time::Duration;
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use tokio::sync::oneshot;
 use wasmtime::Store;
-use wasmtime_wasi::p2::bindings::{Command, CommandPre};
+use wasmtime_wasi::p2::bindings::Command;
 use wire::{
     agent::{Status, StatusReason},
     host::{Refusal, RefusalCode},
@@ -18,8 +20,8 @@ use wire::{
 
 use self::keyboard::{Keyboard, Typed};
 use super::{
-    Live, Shared,
-    driver::{Cast, Delivered, Ending, STORE_FUEL, broken, refusal, start_refusal, store},
+    Shared,
+    driver::{Cast, Ending, STORE_FUEL, begin_within, broken, refusal, start_refusal, store},
     mailbox::Item,
     pace::{Ahead, Bucket, Paced},
     state::AgentState,
@@ -39,25 +41,8 @@ struct Ready {
 /// Runs a command to its end. `started` is answered before its first instruction of `run`.
 pub(super) async fn drive(cast: Cast, started: oneshot::Sender<Result<(), Refusal>>) -> Option<Ending> {
     let shared = cast.shared.clone();
-    let timeout = Duration::from_millis(cast.start.timeout_ms);
-    let ready = tokio::select! {
-        biased;
-        () = shared.kill.cancelled() => Err(refusal(RefusalCode::Timeout, "it was stopped while it started")),
-        ready = tokio::time::timeout(timeout, make(&cast)) => ready.unwrap_or_else(|_| {
-            let detail = format!("it was not made within {} s", timeout.as_secs_f32());
-            Err(refusal(RefusalCode::Timeout, detail))
-        }),
-    };
-    let mut ready = match ready {
-        Ok(ready) => ready,
-        Err(refused) => {
-            // The receiver is gone only when the host is going down.
-            let _ = started.send(Err(refused));
-            return None;
-        }
-    };
-    shared.set_live(Live { status: Status::Running, reason: None, detail: None, moved: false });
-    let _ = started.send(Ok(()));
+    let within = Duration::from_millis(cast.start.timeout_ms);
+    let mut ready = begin_within(&shared, within, "it was not made", make(&cast), started).await?;
     let keyboard = ready.keyboard.clone();
     tokio::select! {
         biased;
@@ -86,17 +71,10 @@ async fn make(cast: &Cast) -> Result<Ready, Refusal> {
     store.data_mut().shows_stderr = true;
     let mut bucket = Bucket::new(start.limits.fuel_per_second, begun);
     let meter = Ahead { fuel: &shared.meters.fuel, settled: shared.meters.fuel.load(Ordering::Relaxed) };
-    match Paced::new(&mut bucket, meter, instantiate(pre, &mut store)).await {
+    match Paced::new(&mut bucket, meter, pre.instantiate_async(&mut store)).await {
         Ok(command) => Ok(Ready { store, command, bucket, keyboard }),
         Err(error) => Err(start_refusal(&store, &error, start.limits.memory_mib)),
     }
-}
-
-async fn instantiate(
-    pre: &CommandPre<AgentState>,
-    store: &mut Store<AgentState>,
-) -> wasmtime::Result<Command> {
-    pre.instantiate_async(store).await
 }
 
 impl Ready {
@@ -108,20 +86,17 @@ impl Ready {
         let used = STORE_FUEL.saturating_sub(self.store.get_fuel().unwrap_or(STORE_FUEL));
         shared.meters.fuel.fetch_max(settled.saturating_add(used), Ordering::Relaxed);
         match returned {
-            Ok(Ok(())) => over(Status::Terminated, StatusReason::UserRequest, "it exited with status 0"),
-            Ok(Err(())) => over(Status::Failed, StatusReason::GuestTrap, "it exited with status 1"),
-            Err(error) => match broken(&self.store, &error) {
-                Delivered::Exit(ending) => ending,
-                Delivered::Trap(trap) => over(Status::Failed, trap.reason, trap.detail),
-                Delivered::Fault(reason) => over(Status::Failed, StatusReason::GuestTrap, reason),
-                Delivered::Handled { .. } => over(Status::Failed, StatusReason::GuestTrap, error.to_string()),
-            },
+            Ok(Ok(())) => ended("it exited with status 0"),
+            Ok(Err(())) => Ending::failed(StatusReason::GuestTrap, "it exited with status 1"),
+            Err(error) => {
+                broken(&self.store, &error).unwrap_or_else(|trap| Ending::failed(trap.reason, trap.detail))
+            }
         }
     }
 }
 
-fn over(status: Status, reason: StatusReason, detail: impl Into<String>) -> Ending {
-    Ending::Over { status, reason, detail: detail.into() }
+fn ended(detail: &str) -> Ending {
+    Ending::Over { status: Status::Terminated, reason: StatusReason::UserRequest, detail: detail.to_owned() }
 }
 
 /// Hands what is typed to the keyboard and shows it; returns when the run is interrupted or the mailbox is closed.
@@ -135,8 +110,7 @@ async fn listen(shared: &Shared, keyboard: &Keyboard) -> Option<Ending> {
                 shared.inputs().applied(&origin.session, origin.upto);
                 shared.changed();
                 if interrupt {
-                    let detail = "it was interrupted at its terminal (status 130)";
-                    return Some(over(Status::Terminated, StatusReason::UserRequest, detail));
+                    return Some(ended("it was interrupted at its terminal (status 130)"));
                 }
             }
             Item::Stop(_) => keyboard.end(),

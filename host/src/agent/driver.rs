@@ -35,11 +35,12 @@ mod begin;
 pub(crate) use begin::now_ms;
 pub(super) use begin::{start_refusal, store};
 mod deliver;
-pub(super) use deliver::{Delivered, broken};
+pub(super) use deliver::broken;
 mod keep;
 mod rollback;
 mod upgrade;
 
+use deliver::Delivered;
 use keep::InFlight;
 use rollback::Past;
 
@@ -67,7 +68,7 @@ pub(crate) enum Ending {
 }
 
 impl Ending {
-    fn failed(reason: StatusReason, detail: impl Into<String>) -> Self {
+    pub(super) fn failed(reason: StatusReason, detail: impl Into<String>) -> Self {
         Self::Over { status: Status::Failed, reason, detail: detail.into() }
     }
 
@@ -131,30 +132,44 @@ pub(crate) async fn drive(mut cast: Cast, started: oneshot::Sender<Result<(), Re
         return super::command::drive(cast, started).await;
     }
     let shared = cast.shared.clone();
-    let timeout = Duration::from_millis(cast.start.timeout_ms);
-    let begun = tokio::select! {
-        biased;
-        () = shared.kill.cancelled() => Err(refusal(RefusalCode::Timeout, "it was stopped while it started")),
-        begun = tokio::time::timeout(timeout, Running::begin(&mut cast)) => begun.unwrap_or_else(|_| {
-            let detail = format!("its start event did not return within {} s", timeout.as_secs_f32());
-            Err(refusal(RefusalCode::Timeout, detail))
-        }),
-    };
-    let mut running = match begun {
-        Ok(running) => running,
-        Err(refused) => {
-            // The receiver is gone only when the host is going down.
-            let _ = started.send(Err(refused));
-            return None;
-        }
-    };
-    shared.set_live(Live { status: Status::Running, reason: None, detail: None, moved: false });
-    let _ = started.send(Ok(()));
+    let within = Duration::from_millis(cast.start.timeout_ms);
+    let late = "its start event did not return";
+    let mut running = begin_within(&shared, within, late, Running::begin(&mut cast), started).await?;
     let kill = shared.kill.clone();
     tokio::select! {
         biased;
         () = kill.cancelled() => None,
         ending = running.run(&mut cast.asks) => ending,
+    }
+}
+
+/// Has an agent begin, and tells `started` how that went: what runs now, or nothing when it was refused, killed or
+/// `late`.
+pub(super) async fn begin_within<T>(
+    shared: &Shared,
+    within: Duration,
+    late: &str,
+    begin: impl Future<Output = Result<T, Refusal>>,
+    started: oneshot::Sender<Result<(), Refusal>>,
+) -> Option<T> {
+    let begun = tokio::select! {
+        biased;
+        () = shared.kill.cancelled() => Err(refusal(RefusalCode::Timeout, "it was stopped while it started")),
+        begun = tokio::time::timeout(within, begin) => begun.unwrap_or_else(|_| {
+            Err(refusal(RefusalCode::Timeout, format!("{late} within {} s", within.as_secs_f32())))
+        }),
+    };
+    // The receiver is gone only when the host is going down.
+    match begun {
+        Ok(running) => {
+            shared.set_live(Live { status: Status::Running, reason: None, detail: None, moved: false });
+            let _ = started.send(Ok(()));
+            Some(running)
+        }
+        Err(refused) => {
+            let _ = started.send(Err(refused));
+            None
+        }
     }
 }
 

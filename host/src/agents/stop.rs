@@ -12,7 +12,7 @@ use wire::{
     host::{Reply, ReportEvent, Then},
 };
 
-use super::{Agents, Entry, MAX_GRACE, Stopping, moved, suspend::Asked};
+use super::{Agents, Entry, MAX_GRACE, Stopping, moved};
 use crate::{
     agent::{Live, ask::What},
     bindings::agent::openclaw::agent::types as wit,
@@ -96,7 +96,7 @@ impl Agents {
             let what =
                 What::Checkpoint { kind: CheckpointKind::Automatic, note: None, then: Then::Release {} };
             // Whatever came of it, what is left is ended.
-            if let Asked::Done(_) = self.ask(&placed, what, grace).await {
+            if self.ask(&placed, what, grace).await.is_ok() {
                 let _ = placed.shared.live().wait_for(Live::is_over).await;
                 return;
             }

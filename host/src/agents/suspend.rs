@@ -26,9 +26,8 @@ use crate::{
     checkpoints::committer::CommitError,
 };
 
-/// What came of a question.
-pub(super) enum Asked {
-    Done(Option<CheckpointId>),
+/// Why what was asked was not done.
+pub(super) enum NotDone {
     Refused(AskError),
     /// It did not come to rest in time.
     Busy,
@@ -38,13 +37,18 @@ pub(super) enum Asked {
 
 impl Agents {
     /// Asks, and waits for as long as the agent comes to rest within `grace`. What it has begun by then is waited for.
-    pub(super) async fn ask(&self, placed: &Entry, what: What, grace: Duration) -> Asked {
+    pub(super) async fn ask(
+        &self,
+        placed: &Entry,
+        what: What,
+        grace: Duration,
+    ) -> Result<Option<CheckpointId>, NotDone> {
         let begun = Arc::new(AtomicBool::new(false));
         let (answer, mut answered) = oneshot::channel();
         let ask = Ask { what, begun: begun.clone(), answer };
         let asking = async {
             if placed.asks.send(ask).await.is_err() {
-                return Asked::Over;
+                return Err(NotDone::Over);
             }
             answer_of((&mut answered).await)
         };
@@ -56,7 +60,7 @@ impl Agents {
                 // It may have begun, or even been done, just now.
                 match answered.try_recv() {
                     Ok(answer) => answer_of(Ok(answer)),
-                    Err(_) => Asked::Busy,
+                    Err(_) => Err(NotDone::Busy),
                 }
             }
         }
@@ -82,15 +86,13 @@ impl Agents {
         let then = Then::Suspend { reason, parked: placed.shared.is_watched() };
         let what = What::Checkpoint { kind: CheckpointKind::Automatic, note: None, then };
         match self.ask(&placed, what, grace).await {
-            Asked::Done(_) => {
+            Ok(_) => {
                 reach(Point::Suspended, [id]).await;
                 // Answered before its task has ended: a resume that follows must find it ended.
                 self.settled(&placed).await;
                 Reply::Suspended { rolled_back: false }
             }
-            Asked::Refused(error) => refused_by(&error),
-            Asked::Over => Reply::Gone {},
-            Asked::Busy => {
+            Err(NotDone::Busy) => {
                 placed
                     .stopping
                     .lock()
@@ -100,6 +102,7 @@ impl Agents {
                 self.settled(&placed).await;
                 Reply::Suspended { rolled_back: true }
             }
+            Err(not_done) => not_done.reply(grace),
         }
     }
 
@@ -122,13 +125,9 @@ impl Agents {
         };
         let what = What::Checkpoint { kind, note, then: Then::Run {} };
         match self.ask(&placed, what, grace).await {
-            Asked::Done(Some(id)) => Reply::Checkpointed { id },
-            Asked::Done(None) | Asked::Over => Reply::Gone {},
-            Asked::Refused(error) => refused_by(&error),
-            Asked::Busy => refusal(
-                RefusalCode::Timeout,
-                format!("its present event did not end within {} s", grace.as_secs_f32()),
-            ),
+            Ok(Some(id)) => Reply::Checkpointed { id },
+            Ok(None) => Reply::Gone {},
+            Err(not_done) => not_done.reply(grace),
         }
     }
 
@@ -141,10 +140,18 @@ impl Agents {
             return refusal(RefusalCode::UnknownImage, format!("no image {image} on this host"));
         };
         match self.ask(&placed, What::Upgrade(image), grace).await {
-            Asked::Done(_) => Reply::Upgraded {},
-            Asked::Over => Reply::Gone {},
-            Asked::Refused(error) => refused_by(&error),
-            Asked::Busy => refusal(
+            Ok(_) => Reply::Upgraded {},
+            Err(not_done) => not_done.reply(grace),
+        }
+    }
+}
+
+impl NotDone {
+    fn reply(self, grace: Duration) -> Reply {
+        match self {
+            Self::Refused(error) => refused_by(&error),
+            Self::Over => Reply::Gone {},
+            Self::Busy => refusal(
                 RefusalCode::Timeout,
                 format!("its present event did not end within {} s", grace.as_secs_f32()),
             ),
@@ -152,11 +159,12 @@ impl Agents {
     }
 }
 
-fn answer_of(answer: Result<Result<Option<CheckpointId>, AskError>, oneshot::error::RecvError>) -> Asked {
+fn answer_of(
+    answer: Result<Result<Option<CheckpointId>, AskError>, oneshot::error::RecvError>,
+) -> Result<Option<CheckpointId>, NotDone> {
     match answer {
-        Ok(Ok(id)) => Asked::Done(id),
-        Ok(Err(error)) => Asked::Refused(error),
-        Err(_) => Asked::Over,
+        Ok(answer) => answer.map_err(NotDone::Refused),
+        Err(_) => Err(NotDone::Over),
     }
 }
 

@@ -15,7 +15,7 @@ use std::{
 use bytes::Bytes;
 use wasmtime::component::Linker;
 use wasmtime_wasi::{
-    WasiCtx, WasiView as _,
+    WasiCtx, WasiCtxBuilder, WasiView as _,
     cli::{IsTerminal, StdinStream, StdoutStream, WasiCli, WasiCliView as _},
     clocks::{WasiClocks, WasiClocksView as _},
     p2::{
@@ -67,17 +67,7 @@ pub(crate) fn link(linker: &mut Linker<AgentState>) -> wasmtime::Result<()> {
 
 /// The context of one agent, whose monotonic clock is `clock`.
 pub(crate) fn context(shared: &Arc<Shared>, env: &BTreeMap<String, String>, clock: Clock) -> WasiCtx {
-    let mut builder = WasiCtx::builder();
-    for (name, value) in env {
-        builder.env(name, value);
-    }
-    builder
-        .arg("agent")
-        .monotonic_clock(clock)
-        .stdout(Stdio { shared: shared.clone() })
-        .allow_tcp(false)
-        .allow_udp(false)
-        .build()
+    builder(shared, env, "agent", clock).build()
 }
 
 /// The context of a command called `name`: its standard streams are the terminal, all three.
@@ -87,19 +77,19 @@ pub(crate) fn command_context(
     name: &str,
     stdin: impl StdinStream + 'static,
 ) -> WasiCtx {
+    let stderr = Stdio { shared: shared.clone() };
+    builder(shared, env, name, Clock::new()).stdin(stdin).stderr(stderr).build()
+}
+
+/// What both have: the environment, standard output on the terminal, and no network.
+fn builder(shared: &Arc<Shared>, env: &BTreeMap<String, String>, name: &str, clock: Clock) -> WasiCtxBuilder {
     let mut builder = WasiCtx::builder();
     for (name, value) in env {
         builder.env(name, value);
     }
+    let stdout = Stdio { shared: shared.clone() };
+    builder.arg(name).monotonic_clock(clock).stdout(stdout).allow_tcp(false).allow_udp(false);
     builder
-        .arg(name)
-        .monotonic_clock(Clock::new())
-        .stdin(stdin)
-        .stdout(Stdio { shared: shared.clone() })
-        .stderr(Stdio { shared: shared.clone() })
-        .allow_tcp(false)
-        .allow_udp(false)
-        .build()
 }
 
 /// Standard output; standard error comes from [`Stream::of_stderr`] and is no terminal.

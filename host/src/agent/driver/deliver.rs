@@ -18,7 +18,7 @@ use crate::{
 const MAX_REASON_BYTES: usize = 1024;
 
 /// How one event went.
-pub(in crate::agent) enum Delivered {
+pub(super) enum Delivered {
     /// Handled; whether the agent has more work.
     Handled { again: bool },
     /// Could not be handled; the agent goes on.
@@ -55,7 +55,7 @@ impl Running {
                 reason.truncate(reason.floor_char_boundary(MAX_REASON_BYTES));
                 Delivered::Fault(reason)
             }
-            Some(Err(error)) => broken(&self.store, &error),
+            Some(Err(error)) => broken(&self.store, &error).map_or_else(Delivered::Trap, Delivered::Exit),
             None => Delivered::Trap(Trap {
                 reason: StatusReason::PolicyDenied,
                 detail: format!(
@@ -87,14 +87,17 @@ impl Running {
 }
 
 /// What an error that ended a call stands for.
-pub(in crate::agent) fn broken(store: &Store<AgentState>, error: &wasmtime::Error) -> Delivered {
+///
+/// # Errors
+/// The trap, unless it exited by itself.
+pub(in crate::agent) fn broken(store: &Store<AgentState>, error: &wasmtime::Error) -> Result<Ending, Trap> {
     if let Some(exit) = error.downcast_ref::<wasmtime_wasi::I32Exit>() {
         let detail = format!("it exited with status {}", exit.0);
         let (status, reason) = match exit.0 {
             0 => (Status::Terminated, StatusReason::UserRequest),
             _ => (Status::Failed, StatusReason::GuestTrap),
         };
-        return Delivered::Exit(Ending::Over { status, reason, detail });
+        return Ok(Ending::Over { status, reason, detail });
     }
     let out_of_memory = store.data().limiter.refused()
         && matches!(
@@ -102,7 +105,7 @@ pub(in crate::agent) fn broken(store: &Store<AgentState>, error: &wasmtime::Erro
             Some(wasmtime::Trap::UnreachableCodeReached | wasmtime::Trap::MemoryOutOfBounds)
         );
     let reason = if out_of_memory { StatusReason::OutOfMemory } else { StatusReason::GuestTrap };
-    Delivered::Trap(Trap { reason, detail: describe(error) })
+    Err(Trap { reason, detail: describe(error) })
 }
 
 /// What a person can act on: the innermost cause, without the host's own frames.
