@@ -133,7 +133,7 @@ async fn after_a_planned_end_agents_run_again_with_files_and_screen() {
     let cloud = first.client.clone();
     let agent = cloud.spawn(json!({ "image": "hello", "name": "keeper", "metadata": { "a": "b" } })).await;
     let gone = cloud.spawn(json!({ "image": "hello" })).await;
-    assert_eq!(cloud.call(Method::DELETE, &format!("/v1/agents/{}", gone.id), &json!(null)).await.0, 202);
+    assert_eq!(cloud.end(&gone).await.0, 202);
     cloud.wait_for(&gone, |now| now.status == Status::Terminated).await;
     put(&cloud, &agent, "notes/a.txt", "kept").await;
     let body = json!({ "name": "ci", "scopes": ["agents:read"] });
@@ -174,7 +174,7 @@ async fn after_kill_nine_all_that_was_acknowledged_is_there_and_every_agent_is_b
     let cloud = first.client.clone();
     let ran = cloud.spawn(json!({ "image": "hello", "name": "ran" })).await;
     let ended = cloud.spawn(json!({ "image": "hello", "name": "ended" })).await;
-    cloud.call(Method::DELETE, &format!("/v1/agents/{}", ended.id), &json!(null)).await;
+    cloud.end(&ended).await;
     cloud.wait_for(&ended, |now| now.status == Status::Terminated).await;
     let (status, token) =
         cloud.call(Method::POST, "/v1/tokens", &json!({ "name": "t", "scopes": ["agents:read"] })).await;

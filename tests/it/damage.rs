@@ -23,13 +23,6 @@ use wire::{
 
 use crate::records::{Records, packs};
 
-/// Suspends or resumes; the answer comes when that is done.
-async fn turn(cloud: &Cloud, agent: &Agent, verb: &str) -> (StatusCode, Value) {
-    let path = format!("/v1/agents/{}/{verb}", agent.id);
-    let answer = cloud.request(Method::POST, &path).header("prefer", "wait=20").send().await.unwrap();
-    (answer.status(), answer.json().await.unwrap())
-}
-
 async fn add(cloud: &Cloud, agent: &Agent, n: u32, sum: u32) {
     let mut terminal = cloud.terminal(agent).await;
     terminal.run(&format!("add {n}")).await;
@@ -41,14 +34,14 @@ async fn suspended(cloud: &Cloud) -> Agent {
     let agent = cloud.spawn(json!({ "image": "machine" })).await;
     add(cloud, &agent, 5, 5).await;
     for verb in ["suspend", "resume"] {
-        let (status, body) = turn(cloud, &agent, verb).await;
+        let (status, body) = cloud.act(&agent, verb, &Value::Null).await;
         assert!(status.is_success(), "{body}");
     }
     add(cloud, &agent, 2, 7).await;
     let file = format!("/v1/agents/{}/files/note", agent.id);
     let written = cloud.request(Method::PUT, &file).body("seven").send().await.unwrap();
     assert!(written.status().is_success());
-    let (status, body) = turn(cloud, &agent, "suspend").await;
+    let (status, body) = cloud.act(&agent, "suspend", &Value::Null).await;
     assert!(status.is_success(), "{body}");
     agent
 }
@@ -166,7 +159,7 @@ async fn a_bad_checkpoint_is_refused_and_the_one_before_is_used() {
         let at = records.last(&agent);
         let pack = packs(&cloud).remove(&at.pack.to_string()).unwrap();
         damage(&Last { cloud: &cloud, records: &records, agent: &agent, at, pack }, how).await;
-        let (status, body) = turn(&cloud, &agent, "resume").await;
+        let (status, body) = cloud.act(&agent, "resume", &Value::Null).await;
         assert!(status.is_success(), "{how}: {body}");
         let now = cloud.wait_for(&agent, |now| now.status == Status::Running).await;
         assert!(now.epoch > before.epoch);
@@ -204,7 +197,7 @@ async fn while_the_store_fails_agents_run_and_suspends_are_refused() {
         let agent = cloud.spawn(json!({ "image": "machine" })).await;
         store.begin(fault);
         add(&cloud, &agent, 3, 3).await;
-        let (status, body) = turn(&cloud, &agent, "suspend").await;
+        let (status, body) = cloud.act(&agent, "suspend", &Value::Null).await;
         assert_eq!(
             (status, &body["code"]),
             (StatusCode::SERVICE_UNAVAILABLE, &json!("unavailable")),
@@ -219,13 +212,12 @@ async fn while_the_store_fails_agents_run_and_suspends_are_refused() {
         let (_, list) = cloud.get(&format!("/v1/agents/{}/checkpoints", agent.id)).await;
         assert_eq!((list["data"].clone(), records.count("checkpoints")), (json!([]), 0), "{fault:?}");
         store.clear();
-        let suspends = async { while !turn(&cloud, &agent, "suspend").await.0.is_success() {} };
+        let suspends = async { while !cloud.act(&agent, "suspend", &Value::Null).await.0.is_success() {} };
         tokio::time::timeout(Duration::from_secs(60), suspends).await.unwrap();
-        let (status, body) = turn(&cloud, &agent, "resume").await;
+        let (status, body) = cloud.act(&agent, "resume", &Value::Null).await;
         assert!(status.is_success(), "{body}");
         add(&cloud, &agent, 1, 6).await;
-        let (status, body) =
-            cloud.call(Method::DELETE, &format!("/v1/agents/{}", agent.id), &json!(null)).await;
+        let (status, body) = cloud.end(&agent).await;
         assert!(status.is_success(), "{body}");
         cloud.wait_for(&agent, |now| now.status.is_final()).await;
     }
@@ -240,7 +232,7 @@ async fn a_store_that_answers_late_or_with_an_error_after_the_fact_takes_suspend
         add(&cloud, &agent, 3, 3).await;
         store.begin(fault);
         for verb in ["suspend", "resume"] {
-            let (status, body) = turn(&cloud, &agent, verb).await;
+            let (status, body) = cloud.act(&agent, verb, &Value::Null).await;
             assert!(status.is_success(), "{fault:?}: {body}");
         }
         add(&cloud, &agent, 1, 4).await;

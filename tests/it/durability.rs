@@ -9,18 +9,14 @@ use wire::{
     terminal::ServerControl,
 };
 
-async fn post(cloud: &Cloud, agent: &Agent, verb: &str, body: Value) -> (StatusCode, Value) {
-    cloud.call(Method::POST, &format!("/v1/agents/{}/{verb}", agent.id), &body).await
-}
-
 async fn suspend(cloud: &Cloud, agent: &Agent) -> Agent {
-    let (status, body) = post(cloud, agent, "suspend", json!(null)).await;
+    let (status, body) = cloud.act(agent, "suspend", &json!(null)).await;
     assert!(status.is_success(), "{status} {body}");
     cloud.wait_for(agent, |now| now.status == Status::Suspended).await
 }
 
 async fn resume(cloud: &Cloud, agent: &Agent) -> Agent {
-    let (status, body) = post(cloud, agent, "resume", json!(null)).await;
+    let (status, body) = cloud.act(agent, "resume", &json!(null)).await;
     assert!(status.is_success(), "{status} {body}");
     cloud.wait_for(agent, |now| now.status == Status::Running).await
 }
@@ -117,7 +113,7 @@ async fn forks_go_on_from_now_and_the_parent_is_not_disturbed() {
     terminal.wait("$").await;
     terminal.run("X=40; echo parent > f; echo ready").await;
     terminal.wait_line("ready").await;
-    let (status, body) = post(&cloud, &agent, "forks", json!({ "count": 3 })).await;
+    let (status, body) = cloud.act(&agent, "forks", &json!({ "count": 3 })).await;
     assert_eq!(status, StatusCode::CREATED, "{body}");
     for result in body["results"].as_array().unwrap() {
         assert_eq!(result["result"], "agent", "{result}");
@@ -133,7 +129,7 @@ async fn forks_go_on_from_now_and_the_parent_is_not_disturbed() {
     terminal.run("echo still $X; cat f").await;
     terminal.wait_line("still 40").await;
     terminal.wait_line("parent").await;
-    let (status, body) = post(&cloud, &agent, "forks", json!({ "limits": { "memory_mib": 1000 } })).await;
+    let (status, body) = cloud.act(&agent, "forks", &json!({ "limits": { "memory_mib": 1000 } })).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{body}");
 }
 
@@ -145,12 +141,12 @@ async fn a_restore_goes_back() {
     terminal.wait("$").await;
     terminal.run("X=1; echo one > f; echo then").await;
     terminal.wait_line("then").await;
-    let (status, body) = post(&cloud, &agent, "checkpoints", json!({ "note": "before" })).await;
+    let (status, body) = cloud.act(&agent, "checkpoints", &json!({ "note": "before" })).await;
     assert_eq!(status, StatusCode::CREATED, "{body}");
     let checkpoint = body["id"].clone();
     terminal.run("X=2; echo two > f; rm -f f; echo later").await;
     terminal.wait_line("later").await;
-    let (status, body) = post(&cloud, &agent, "restore", json!({ "checkpoint": checkpoint })).await;
+    let (status, body) = cloud.act(&agent, "restore", &json!({ "checkpoint": checkpoint })).await;
     assert!(status.is_success(), "{status} {body}");
     cloud.wait_for(&agent, |now| now.status == Status::Running && now.epoch > agent.epoch).await;
     let mut terminal = cloud.terminal(&agent).await;

@@ -51,7 +51,7 @@ async fn a_full_host_takes_the_next_agent_when_one_goes() {
         (next.status, next.status_reason),
         (Status::Pending, Some(StatusReason::InsufficientCapacity))
     );
-    cloud.call(Method::DELETE, &format!("/v1/agents/{}", agents[7].id), &json!(null)).await;
+    cloud.end(&agents[7]).await;
     cloud.wait_for(&next, |now| now.status == Status::Running).await;
     let mut terminal = cloud.terminal(&next).await;
     terminal.wait("I am the next").await;

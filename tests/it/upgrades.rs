@@ -1,7 +1,7 @@
 //! A new version of a component takes over an agent by `save` and `load`, or the agent stays what it is.
 
 use cloud_tests::{Cloud, Terminal, cloud::Setup};
-use reqwest::{Method, StatusCode};
+use reqwest::StatusCode;
 use serde_json::{Value, json};
 use wire::agent::{Agent, Status};
 
@@ -17,7 +17,7 @@ async fn counter() -> (Cloud, Agent, Terminal) {
 }
 
 async fn upgrade(cloud: &Cloud, agent: &Agent, image: &str) -> (StatusCode, Value) {
-    cloud.call(Method::POST, &format!("/v1/agents/{}/upgrade", agent.id), &json!({ "image": image })).await
+    cloud.act(agent, "upgrade", &json!({ "image": image })).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

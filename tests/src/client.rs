@@ -64,6 +64,20 @@ impl Client {
         serde_json::from_str::<Spawned>(&text).unwrap().agent
     }
 
+    /// A POST about an agent, such as `suspend`, answered when it is done: status and JSON answer. `null` is no body.
+    pub async fn act(&self, agent: &Agent, verb: &str, body: &Value) -> (StatusCode, Value) {
+        let path = format!("/v1/agents/{}/{verb}", agent.id);
+        let request = self.request(Method::POST, &path).header("prefer", "wait=20");
+        let request = if body.is_null() { request } else { request.json(body) };
+        let answer = request.send().await.unwrap();
+        (answer.status(), answer.json().await.unwrap_or(Value::Null))
+    }
+
+    /// Ends an agent: status and JSON answer.
+    pub async fn end(&self, agent: &Agent) -> (StatusCode, Value) {
+        self.call(Method::DELETE, &format!("/v1/agents/{}", agent.id), &Value::Null).await
+    }
+
     /// An agent's record.
     pub async fn agent(&self, agent: &Agent) -> Agent {
         let (status, body) = self.get(&format!("/v1/agents/{}", agent.id)).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use cloud_tests::{Client, Terminal};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::Instant;
 use wire::{
     AgentId,
     access::Role,
@@ -19,30 +19,13 @@ use super::model::{Fork, Model, NAMES, Subject, lines_in, state};
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// What is printed for a message of the other agent.
 const LETTER: &str = "message add 7?";
-/// Between two looks at a record.
-const LOOK: Duration = Duration::from_millis(10);
-
-/// An agent's record as soon as it is as wanted.
-pub(super) async fn until(client: &Client, agent: &Agent, wanted: impl Fn(&Agent) -> bool) -> Agent {
-    let looking = async {
-        loop {
-            let now = client.agent(agent).await;
-            if wanted(&now) {
-                return now;
-            }
-            sleep(LOOK).await;
-        }
-    };
-    match timeout(PATIENCE, looking).await {
-        Ok(agent) => agent,
-        Err(_) => panic!("still {:?}", client.agent(agent).await),
-    }
-}
 
 /// Has an agent run, wherever the last kill left it.
 pub(super) async fn running(client: &Client, agent: &Agent) -> Agent {
     client.call(Method::POST, &format!("/v1/agents/{}/resume", agent.id), &json!(null)).await;
-    let now = until(client, agent, |now| now.status == Status::Running || now.status.is_final()).await;
+    let now = client
+        .wait_within(PATIENCE, agent, |now| now.status == Status::Running || now.status.is_final())
+        .await;
     assert_eq!(now.status, Status::Running, "{now:?}");
     now
 }

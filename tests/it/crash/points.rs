@@ -98,7 +98,7 @@ async fn kill_at(world: &mut World, point: Point, random: &mut StdRng) {
     eprintln!("{point:?}");
     oracle::judge(&client, subject).await;
     // Its slot is for the next.
-    client.call(Method::DELETE, &format!("/v1/agents/{}", subject.agent.id), &json!(null)).await;
+    client.end(&subject.agent).await;
 }
 
 /// Waits until the load has done something more, of each kind.
@@ -142,7 +142,7 @@ async fn writer(client: &Client, to: &Agent) -> Agent {
 
 /// The agent that sent a message learns that it did, once.
 async fn sent_once(client: &Client, writer: &Agent) {
-    oracle::until(client, writer, |now| now.status == Status::Running).await;
+    client.wait_within(oracle::PATIENCE, writer, |now| now.status == Status::Running).await;
     let terminal = client.terminal(writer).await;
     let mut history = client.socket(writer, Role::Viewer).await;
     history.attach_at(From::Position { generation: terminal.position.0, offset: 0 }, None).await;

@@ -178,16 +178,13 @@ fn count(bytes: &[u8]) -> usize {
 
 /// Suspends or resumes, and waits until it is done.
 pub(super) async fn turn(cloud: &Cloud, agent: &Agent, verb: &str) {
-    let path = format!("/v1/agents/{}/{verb}", agent.id);
     // A resume may meet a timer that wakes it; it is answered when either is through.
-    let answer = cloud.request(Method::POST, &path).header("prefer", "wait=20").send().await.unwrap();
-    let status = answer.status();
-    assert!(status.is_success(), "{verb}: {status} {}", answer.text().await.unwrap());
+    let (status, body) = cloud.act(agent, verb, &Value::Null).await;
+    assert!(status.is_success(), "{verb}: {status} {body}");
 }
 
 async fn fork(cloud: &Cloud, agent: &Agent) -> Agent {
-    let path = format!("/v1/agents/{}/forks", agent.id);
-    let (status, body) = cloud.call(Method::POST, &path, &json!({})).await;
+    let (status, body) = cloud.act(agent, "forks", &json!({})).await;
     assert_eq!(status, StatusCode::CREATED, "{body}");
     let fork: Agent = serde_json::from_value(body["results"][0]["agent"].clone()).unwrap();
     assert_eq!(fork.parent.unwrap().agent, agent.id);
@@ -195,6 +192,6 @@ async fn fork(cloud: &Cloud, agent: &Agent) -> Agent {
 }
 
 async fn remove(cloud: &Cloud, agent: &Agent) {
-    let (status, body) = cloud.call(Method::DELETE, &format!("/v1/agents/{}", agent.id), &Value::Null).await;
+    let (status, body) = cloud.end(agent).await;
     assert!(status.is_success(), "{body}");
 }

@@ -33,9 +33,8 @@ async fn a_completion_that_breaks_its_agent_is_set_aside_for_good() {
     let (agent, mut terminal) = hostile(&cloud, "trap-later").await;
     terminal.run("x").await;
     terminal.wait_line("not yet").await;
-    let path = format!("/v1/agents/{}/checkpoints", agent.id);
-    let taken = cloud.request(reqwest::Method::POST, &path).header("prefer", "wait=20").send().await.unwrap();
-    assert!(taken.status().is_success(), "{}", taken.status());
+    let (status, taken) = cloud.act(&agent, "checkpoints", &serde_json::Value::Null).await;
+    assert!(status.is_success(), "{taken}");
     terminal.wait("in the end of an operation").await;
     terminal.wait("is set aside]").await;
     assert_alive(&cloud, &agent, &mut terminal).await;

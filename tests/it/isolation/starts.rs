@@ -51,7 +51,7 @@ async fn an_endless_start_can_be_deleted() {
     let agent: Agent = serde_json::from_value(body).unwrap();
     assert_eq!(agent.status, Status::Starting);
     let begun = Instant::now();
-    cloud.call(Method::DELETE, &format!("/v1/agents/{}", agent.id), &json!(null)).await;
+    cloud.end(&agent).await;
     cloud.wait_for(&agent, |now| now.status == Status::Terminated).await;
     assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
     Neighbour::beside(&cloud).await.assert_prompt().await;

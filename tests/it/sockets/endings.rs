@@ -1,8 +1,6 @@
 //! How sockets end.
 
 use cloud_tests::{Cloud, Terminal};
-use reqwest::Method;
-use serde_json::json;
 use wire::{
     agent::{Status, StatusReason},
     terminal::{ServerControl, close},
@@ -15,7 +13,7 @@ async fn a_deleted_agent_closes_its_sockets() {
     let cloud = Cloud::start().await;
     let agent = hello(&cloud).await;
     let mut terminal = cloud.terminal(&agent).await;
-    cloud.call(Method::DELETE, &format!("/v1/agents/{}", agent.id), &json!(null)).await;
+    cloud.end(&agent).await;
     let exit = ServerControl::Exit { status: Status::Terminated, reason: Some(StatusReason::UserRequest) };
     terminal.wait_control(|message| (*message == exit).then_some(())).await;
     assert_eq!(terminal.wait_close().await, close::ENDED);

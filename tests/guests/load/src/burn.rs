@@ -18,6 +18,7 @@ impl Burn {
     }
 
     /// Goes over the table `rounds` times; what came out, which depends on all runs before.
+    #[expect(clippy::cast_possible_truncation, reason = "of a hash some bits are enough")]
     pub(crate) fn run(&mut self, rounds: u32) -> u32 {
         let mut hash = 0x811c_9dc5_u64;
         for round in 0..u64::from(rounds) {

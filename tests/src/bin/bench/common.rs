@@ -3,19 +3,16 @@
 use std::sync::Arc;
 
 use cloud_tests::{Cloud, Terminal};
-use reqwest::{Method, StatusCode};
+use reqwest::StatusCode;
 use serde_json::{Value, json};
 use wire::agent::{Agent, Status};
 
 /// Clients that make a fleet.
-pub(crate) const CLIENTS: usize = 16;
+const CLIENTS: usize = 16;
 
 /// A POST about an agent that must be accepted.
 pub(crate) async fn post(cloud: &Cloud, agent: &Agent, verb: &str, body: Value) -> Value {
-    let path = format!("/v1/agents/{}/{verb}", agent.id);
-    let answer =
-        cloud.request(Method::POST, &path).header("prefer", "wait=20").json(&body).send().await.unwrap();
-    let (status, body) = (answer.status(), answer.json().await.unwrap_or(Value::Null));
+    let (status, body) = cloud.act(agent, verb, &body).await;
     assert!(status.is_success(), "{verb}: {status} {body}");
     body
 }
@@ -64,17 +61,29 @@ pub(crate) async fn output(terminal: &mut Terminal) {
 
 /// Spawns so many shells from several clients.
 pub(crate) async fn fleet(cloud: &Arc<Cloud>, count: usize, suspended: bool) -> Vec<Agent> {
+    let shell = move |cloud: Arc<Cloud>, _| async move {
+        let agent = cloud.spawn(json!({ "image": "shell" })).await;
+        if suspended {
+            suspend(&cloud, &agent).await;
+        }
+        agent
+    };
+    several(cloud, count, shell).await
+}
+
+/// Makes so many agents, each by its number, from several clients.
+pub(crate) async fn several<F: Future<Output = Agent> + Send>(
+    cloud: &Arc<Cloud>,
+    count: usize,
+    one: impl Fn(Arc<Cloud>, usize) -> F + Clone + Send + 'static,
+) -> Vec<Agent> {
     let clients: Vec<_> = (0..CLIENTS)
         .map(|client| {
-            let cloud = cloud.clone();
+            let (cloud, one) = (cloud.clone(), one.clone());
             tokio::spawn(async move {
                 let mut agents = Vec::new();
-                for _ in (client..count).step_by(CLIENTS) {
-                    let agent = cloud.spawn(json!({ "image": "shell" })).await;
-                    if suspended {
-                        suspend(&cloud, &agent).await;
-                    }
-                    agents.push(agent);
+                for number in (client..count).step_by(CLIENTS) {
+                    agents.push(one(cloud.clone(), number).await);
                 }
                 agents
             })

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use wire::agent::{Agent, Status};
 
 use crate::{
-    common::{CLIENTS, fleet, line, load},
+    common::{fleet, line, load, several},
     parts::{self, Cpu},
 };
 
@@ -34,7 +34,7 @@ pub(crate) async fn run() -> Value {
     let shared = Arc::new(Cloud::with(setup).await);
     let mut agents = fleet(&shared, IDLE, false).await;
     let begun = Instant::now();
-    let busy = changed(&shared).await;
+    let busy = several(&shared, SHELLS + SMALL + LARGE, changed).await;
     let prepared = begun.elapsed().as_secs_f64();
     agents.extend(busy.iter().cloned());
     let mut cloud = Arc::try_unwrap(shared).unwrap();
@@ -65,28 +65,8 @@ pub(crate) async fn run() -> Value {
     })
 }
 
-/// Agents that differ from a fresh one, each in its own way.
-async fn changed(cloud: &Arc<Cloud>) -> Vec<Agent> {
-    let clients: Vec<_> = (0..CLIENTS)
-        .map(|client| {
-            let cloud = cloud.clone();
-            tokio::spawn(async move {
-                let mut agents = Vec::new();
-                for number in (client..SHELLS + SMALL + LARGE).step_by(CLIENTS) {
-                    agents.push(one(&cloud, number).await);
-                }
-                agents
-            })
-        })
-        .collect();
-    let mut agents = Vec::new();
-    for client in clients {
-        agents.extend(client.await.unwrap());
-    }
-    agents
-}
-
-async fn one(cloud: &Cloud, number: usize) -> Agent {
+/// An agent that differs from a fresh one, each in its own way.
+async fn changed(cloud: Arc<Cloud>, number: usize) -> Agent {
     if number < SHELLS {
         let name = format!("shell-{number}");
         let agent = cloud.spawn(json!({ "image": "shell", "name": name })).await;
@@ -96,7 +76,7 @@ async fn one(cloud: &Cloud, number: usize) -> Agent {
         terminal.wait_line(&format!("done-{number}")).await;
         return agent;
     }
-    let (agent, mut terminal) = load(cloud, "load", &format!("load-{number}")).await;
+    let (agent, mut terminal) = load(&cloud, "load", &format!("load-{number}")).await;
     let kib = if number < SHELLS + SMALL { SMALL_KIB } else { LARGE_KIB };
     // Pages that no other one has.
     line(&mut terminal, &format!("fill {kib} {number}")).await;

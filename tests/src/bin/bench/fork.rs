@@ -37,8 +37,7 @@ impl Took {
         self.answered.push(answered);
         self.runs.push(begun.elapsed());
         self.cpu.push(Cpu::at_rest().await.since(before).of_hosts());
-        let (status, body) =
-            cloud.call(reqwest::Method::DELETE, &format!("/v1/agents/{}", fork.id), &json!(null)).await;
+        let (status, body) = cloud.end(&fork).await;
         assert!(status.is_success(), "{status} {body}");
     }
 
