@@ -128,6 +128,7 @@ contract! {
         a_status_that_does_not_allow_it_is_told
         an_upgrade_changes_the_component
         one_that_goes_on_from_the_one_before_keeps_that
+        what_is_undone_is_told_to_whoever_goes_on
         one_that_is_wanted_again_is_due_when_it_is_suspended
         a_timer_is_due_while_its_agent_is_suspended
     }

@@ -12,6 +12,7 @@ mod durability;
 mod egress;
 mod faults;
 mod first_light;
+mod grace;
 mod inputs;
 mod isolation;
 mod operations;

@@ -33,6 +33,8 @@ pub struct Setup {
     /// Whether each part has a runtime of its own, so that a kill stops all it does where it is. The API then comes
     /// back at its address.
     pub apart: bool,
+    /// Anonymous memory above which its hosts suspend idle agents, bytes.
+    pub memory_limit: Option<u64>,
     /// Most agents of its tenant.
     pub tenant_agents: u32,
     /// More components it offers.
@@ -60,6 +62,7 @@ impl Default for Setup {
             lease: PATIENCE,
             depot: None,
             apart: false,
+            memory_limit: None,
             tenant_agents: 10_000,
             more_images: Vec::new(),
             runtimes: None,
@@ -239,6 +242,7 @@ impl Cloud {
         config.images = self.setup.images.iter().map(|name| components::image(name)).collect();
         config.images.extend(self.setup.more_images.iter().cloned());
         config.max_agents = self.setup.max_agents;
+        config.memory_limit = self.setup.memory_limit;
         config.depot = Some(self.depot());
         let credential = match name {
             "host" => std::fs::read_to_string(self.dir.path().join("credential")).unwrap(),

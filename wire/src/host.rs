@@ -454,6 +454,9 @@ pub struct Commit {
     pub then: Then,
     /// When its first timer is due: a suspended agent is resumed then.
     pub wake_at: Option<Timestamp>,
+    /// It did not come to rest in time: what it did since its last checkpoint is undone, and its sockets saw it.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub undone: bool,
 }
 
 /// A checkpoint that is written and is to count from now on.

@@ -131,12 +131,7 @@ impl App {
                      is done again when it is resumed",
                     GRACE.as_secs()
                 );
-                // What its sockets saw after that checkpoint is undone.
-                let patch = Patch {
-                    detail: Some(Some(detail)),
-                    cause: Some(Some(ResumeCause::Rollback)),
-                    ..Patch::default()
-                };
+                let patch = Patch { detail: Some(Some(detail)), ..Patch::default() };
                 self.update(row.id, at(Status::Suspended), patch).await?;
                 Ok(())
             }

@@ -76,6 +76,9 @@ impl Agent {
         if !is_allowed {
             return Verdict::Refused(CommitRefusal::Conflict {});
         }
+        if commit.undone {
+            next.cause = next.cause.map(|_| ResumeCause::Rollback);
+        }
         if next == *self {
             return Verdict::Replayed;
         }
@@ -89,8 +92,9 @@ impl Agent {
             // What was recorded stays so, whoever has the agent now.
             Then::Run {} => is_recorded,
             Then::Suspend { .. } => {
+                let cause = if commit.undone { ResumeCause::Rollback } else { ResumeCause::Suspend };
                 is_home
-                    && self.cause == Some(ResumeCause::Suspend)
+                    && self.cause == Some(cause)
                     && (self.status == Status::Suspended || self.host.is_none())
             }
             Then::Release {} => is_home && self.host.is_none(),

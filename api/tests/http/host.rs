@@ -221,7 +221,7 @@ impl FakeHost {
     pub(crate) async fn commit(&self, agent: AgentId, epoch: u64, then: Then) -> CheckpointId {
         let (taken, pack) = taken(CheckpointKind::Automatic, None, cell().digest);
         let id = taken.checkpoint.id;
-        let commit = Commit { agent, epoch, taken: Some(taken), then, wake_at: None };
+        let commit = Commit { agent, epoch, taken: Some(taken), then, wake_at: None, undone: false };
         let committed = self.commit_as(commit, vec![pack]).await;
         assert_eq!(committed.refused, []);
         id
@@ -284,7 +284,7 @@ impl Scripted {
         let commit = |agent, epoch, then, kind, note| {
             let (taken, pack) = taken(kind, note, cell().digest);
             let id = taken.checkpoint.id;
-            (id, Commit { agent, epoch, taken: Some(taken), then, wake_at: None }, vec![pack])
+            (id, Commit { agent, epoch, taken: Some(taken), then, wake_at: None, undone: false }, vec![pack])
         };
         match command {
             Command::Stop { .. } => Reply::Stopped {},
@@ -348,7 +348,7 @@ async fn command(
                     Command::Suspend { agent, epoch, reason, .. },
                 ) => {
                     let then = Then::Suspend { reason, parked: false };
-                    let commit = Commit { agent, epoch, taken: None, then, wake_at: None };
+                    let commit = Commit { agent, epoch, taken: None, then, wake_at: None, undone: true };
                     assert_eq!(host.commit(commit, Vec::new()).await.refused, []);
                     reply
                 }

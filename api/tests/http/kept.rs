@@ -104,7 +104,7 @@ async fn suspend_with_files(cloud: &Cloud, host: &FakeHost, agent: AgentId) {
     let taken =
         Taken { checkpoint, packs: vec![name], ..taken(CheckpointKind::Automatic, None, cell().digest).0 };
     let then = Then::Suspend { reason: StatusReason::IdleTimeout, parked: false };
-    let commit = Commit { agent, epoch: 1, taken: Some(taken), then, wake_at: None };
+    let commit = Commit { agent, epoch: 1, taken: Some(taken), then, wake_at: None, undone: false };
     assert_eq!(host.commit_as(commit, vec![(name, size)]).await.refused, []);
 }
 
@@ -217,7 +217,8 @@ async fn what_nobody_refers_to_leaves_the_object_store() {
     let (base, _) = taken(CheckpointKind::Automatic, None, cell().digest);
     let at = CheckpointRef { pack: names[0], ..base.checkpoint.clone() };
     let taken = Taken { checkpoint: at, packs: vec![names[0]], ..base };
-    let commit = Commit { agent, epoch: 1, taken: Some(taken), then: Then::Run {}, wake_at: None };
+    let commit =
+        Commit { agent, epoch: 1, taken: Some(taken), then: Then::Run {}, wake_at: None, undone: false };
     let packs = names[..2].iter().map(|id| (*id, 100)).collect();
     let commits = Commits { incarnation: host.incarnation, packs, commits: vec![commit] };
     store.commit(host.id, commits, old).await.unwrap();

@@ -38,7 +38,7 @@ async fn a_lost_host_loses_nothing_that_was_committed() {
     assert_eq!((resume.checkpoint.id, resume.cause), (second, ResumeCause::Rollback));
     assert_eq!(resume.previous.map(|at| at.id), Some(first));
     // The placement that is over commits nothing any more.
-    let late = Commit { agent, epoch: 1, taken: None, then: Then::Run {}, wake_at: None };
+    let late = Commit { agent, epoch: 1, taken: None, then: Then::Run {}, wake_at: None, undone: false };
     assert_eq!(host.commit_as(late, Vec::new()).await.refused[0].why, CommitRefusal::Stale {});
 }
 

@@ -190,7 +190,8 @@ async fn a_timer_wakes_an_agent_in_time() {
         let (taken, pack) = taken(CheckpointKind::Automatic, None, cell().digest);
         let wake_at = now + SignedDuration::from_secs(seconds);
         let then = Then::Suspend { reason: StatusReason::IdleTimeout, parked: false };
-        let commit = Commit { agent, epoch: 1, taken: Some(taken), then, wake_at: Some(wake_at) };
+        let commit =
+            Commit { agent, epoch: 1, taken: Some(taken), then, wake_at: Some(wake_at), undone: false };
         assert_eq!(host.commit_as(commit, vec![pack]).await.refused, []);
     }
     cloud.agent_once(&soon.to_string(), "running").await;

@@ -309,6 +309,24 @@ pub(crate) async fn one_that_goes_on_from_the_one_before_keeps_that(store: &Arc<
     assert_eq!(kept(store, agent.id).await, [third.checkpoint.id, first.checkpoint.unwrap().id]);
 }
 
+pub(crate) async fn what_is_undone_is_told_to_whoever_goes_on(store: &Arc<dyn Store>) {
+    let (tenant, host) = (tenant(store, 10).await, host(store).await);
+    for (then, planned) in [(IDLE, ResumeCause::Suspend), (Then::Release {}, ResumeCause::Migrate)] {
+        for (undone, cause) in [(false, planned), (true, ResumeCause::Rollback)] {
+            let agent = running(store, tenant, &host).await;
+            let agent = commit(store, &host, &agent, Some(taken(&agent)), Then::Run {}).await;
+            let mut asked = commit_of(&agent, None, then);
+            asked.undone = undone;
+            // Also when it is asked again.
+            for _ in 0..2 {
+                assert_eq!(try_commit(store, &host, asked.clone()).await, Ok(()));
+                let row = store.agent(agent.id).await.unwrap().unwrap();
+                assert_eq!((row.cause, row.host), (Some(cause), None), "{then:?} {undone}");
+            }
+        }
+    }
+}
+
 pub(crate) async fn one_that_is_wanted_again_is_due_when_it_is_suspended(store: &Arc<dyn Store>) {
     let (tenant, host) = (tenant(store, 10).await, host(store).await);
     for (desired, due) in [(DesiredStatus::Suspended, 0), (DesiredStatus::Running, 1)] {

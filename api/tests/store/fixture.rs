@@ -247,7 +247,7 @@ fn next_checkpoint(last: Option<CheckpointId>) -> CheckpointId {
 }
 
 pub(crate) fn commit_of(agent: &Agent, taken: Option<Taken>, then: Then) -> Commit {
-    Commit { agent: agent.id, epoch: agent.epoch, taken, then, wake_at: None }
+    Commit { agent: agent.id, epoch: agent.epoch, taken, then, wake_at: None, undone: false }
 }
 
 /// All that a host has to say, with the manifests' packs as newly written.

@@ -86,6 +86,8 @@ impl Agents {
 
     /// Has the API record that an agent whose task is over goes on from its last checkpoint, or from what remains of it.
     async fn give_up(&self, shared: &Shared, remains: Option<Snapshot>, then: Then) {
+        // What remains of one that cannot be captured is all of it.
+        let undone = remains.is_none();
         let job = Job {
             agent: shared.id,
             epoch: shared.epoch(),
@@ -95,6 +97,7 @@ impl Agents {
             note: None,
             then,
             wake_at: None,
+            undone,
             urgent: true,
         };
         let committed = self.means.services.committer.submit(job).await.await;

@@ -54,6 +54,8 @@ pub(crate) struct Job {
     pub(crate) note: Option<String>,
     pub(crate) then: Then,
     pub(crate) wake_at: Option<Timestamp>,
+    /// What the agent did since its last checkpoint is undone.
+    pub(crate) undone: bool,
     /// Somebody waits: it is written at once, and takes along what lingers.
     pub(crate) urgent: bool,
 }

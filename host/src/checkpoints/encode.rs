@@ -107,8 +107,9 @@ pub(super) fn encode(jobs: Vec<Job>, index: &Index) -> Encoded {
             Ok(done) => {
                 let (taken, kept) = done.unzip();
                 let stored = Stored { cost: begun.elapsed(), kept };
-                let Job { epoch, then, wake_at, .. } = job;
-                encoded.done.push(Done { commit: Commit { agent, epoch, taken, then, wake_at }, stored });
+                let Job { epoch, then, wake_at, undone, .. } = job;
+                let commit = Commit { agent, epoch, taken, then, wake_at, undone };
+                encoded.done.push(Done { commit, stored });
             }
             Err(why) => encoded.failed.push((agent, why)),
         }

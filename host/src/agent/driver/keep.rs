@@ -215,6 +215,7 @@ impl Running {
             note,
             then,
             wake_at: self.wake_at(),
+            undone: false,
             urgent,
         }
     }
