@@ -9,6 +9,10 @@ use std::{
 use clap::Parser as _;
 use claw::{Cli, Surroundings};
 
+/// A host lives by how much memory it has left, so what it frees has to leave it (decisions/0015).
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 fn surroundings() -> Surroundings {
     let dir = |name: &str| env::var(name).ok().map(PathBuf::from).filter(|path| path.is_absolute());

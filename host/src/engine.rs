@@ -90,7 +90,8 @@ fn config(agents: u32) -> Config {
         .max_tables_per_component(MAX_TABLES)
         .max_memories_per_module(MAX_MEMORIES)
         .max_tables_per_module(4)
-        .decommit_batch_size(16)
+        // At once: in a batch, what a large agent left stays the host's until fifteen others have gone.
+        .decommit_batch_size(1)
         .max_unused_warm_slots(64);
     let mut config = Config::new();
     config

@@ -11,6 +11,10 @@
 //! ```
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a harness fails loudly")]
 
+/// The program's own (`claw/src/main.rs`): what is measured here is measured as it is there.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 pub mod client;
 pub mod cloud;
 pub mod components;
