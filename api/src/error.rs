@@ -78,7 +78,8 @@ impl Error {
             status: status(self.code).as_u16(),
             code: self.code,
             detail: self.detail.clone().map(Cow::into_owned),
-            retryable: retryable(self.code),
+            // What has a time when it may be tried again may be tried again.
+            retryable: retryable(self.code) || self.retry_after.is_some(),
             retry_after_ms: self.retry_after.map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX)),
             request_id: request_id.to_owned(),
             errors: self.errors.clone(),

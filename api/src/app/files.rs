@@ -165,11 +165,20 @@ impl App {
             (Status::Running | Status::Suspending, Some(host)) => self.fleet.to(host).ok_or_else(|| {
                 Error::with(Code::Unavailable, "the agent's host is lost").retry_after(Duration::from_secs(1))
             }),
-            (status, _) => Err(Error::with(
-                Code::InvalidState,
-                format!("the agent is {}; this needs it running", status.as_str()),
-            )),
+            (status, _) => Err(not_running(status)),
         }
+    }
+}
+
+/// An agent on its way to running is worth another try; one that rests is not.
+pub(super) fn not_running(status: Status) -> Error {
+    let error =
+        Error::with(Code::InvalidState, format!("the agent is {}; this needs it running", status.as_str()));
+    match status {
+        Status::Pending | Status::Starting | Status::Resuming | Status::Migrating => {
+            error.retry_after(Duration::from_secs(1))
+        }
+        _ => error,
     }
 }
 

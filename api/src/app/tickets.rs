@@ -114,9 +114,7 @@ impl App {
             | Status::Resuming
             | Status::Migrating => {}
             status if status.is_final() => return Err(ended(&agent)),
-            status => {
-                return Err(Error::with(Code::InvalidState, format!("the agent is {}", status.as_str())));
-            }
+            status => return Err(super::files::not_running(status)),
         }
         let wake = used.as_ref().is_some_and(|claims| claims.wake);
         if let Some(claims) = used {

@@ -2,7 +2,7 @@
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use wire::problem::Code;
+use wire::problem::{Code, Problem};
 
 use crate::harness::{Cloud, code, id};
 
@@ -83,7 +83,9 @@ async fn an_agent_that_does_not_run_has_no_files_to_show() {
     for rest in ["files", "files/a", "logs"] {
         let answer =
             cloud.request(Method::GET, &format!("/v1/agents/{}/{rest}", id(&agent))).send().await.unwrap();
-        assert_eq!(code(answer).await, Code::InvalidState, "{rest}");
+        assert_eq!(answer.headers()["retry-after"], "1", "{rest}");
+        let problem: Problem = answer.json().await.unwrap();
+        assert_eq!((problem.code, problem.retryable), (Code::InvalidState, true), "it is on its way: {rest}");
     }
     host.hold(false);
     cloud.agent_once(&id(&agent), "running").await;

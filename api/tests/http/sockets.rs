@@ -160,10 +160,11 @@ async fn an_agent_that_does_not_run_yet_says_come_back() {
     host.hold(true);
     let request = cloud.request(Method::POST, "/v1/agents/spawn").json(&json!({ "image": "shell" }));
     let agent: Value = request.send().await.unwrap().json().await.unwrap();
-    assert_eq!(
-        closed(open(by_token(&cloud, &id(&agent), &cloud.bootstrap.token)).await).await,
-        close::MOVING
-    );
+    let mut socket = open(by_token(&cloud, &id(&agent), &cloud.bootstrap.token)).await;
+    let said: Value = serde_json::from_str(next(&mut socket).await.to_text().unwrap()).unwrap();
+    let problem = &said["problem"];
+    assert_eq!((&problem["retryable"], &problem["retry_after_ms"]), (&json!(true), &json!(1000)), "{said}");
+    assert_eq!(closed(socket).await, close::MOVING);
     host.hold(false);
     cloud.agent_once(&id(&agent), "running").await;
     let mut socket = open(by_token(&cloud, &id(&agent), &cloud.bootstrap.token)).await;
