@@ -15,6 +15,7 @@ pub mod access;
 pub mod agent;
 mod base64_bytes;
 pub mod checkpoint;
+pub mod egress;
 pub mod file;
 pub mod fleet;
 pub mod host;
