@@ -154,6 +154,7 @@ contract! {
         a_restore_does_not_have_them_again
         a_forks_inbox_is_its_own
         a_send_is_done_once
+        what_a_host_did_ends_once_wherever_its_agent_is
         a_send_of_another_placement_or_life_is_stale
         a_send_that_cannot_be_done_says_so
         agents_with_mail_are_found_in_pages

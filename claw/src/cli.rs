@@ -290,6 +290,10 @@ pub(crate) struct Spawn {
     /// Whom it may send messages to: `tenant`, which is everybody, or an agent's id; repeatable [default: nobody]
     #[arg(long, value_name = "WHOM", value_parser = recipient)]
     pub(crate) send_to: Vec<wire::message::Recipient>,
+    /// Where it may send requests to, such as `https://api.example.com`, `POST,GET@https://*.example.com:8443`;
+    /// repeatable [default: nowhere; methods: GET and HEAD]
+    #[arg(long, value_name = "RULE")]
+    pub(crate) egress: Vec<wire::egress::Rule>,
     /// What a planned stop of its host does to it when it cannot be suspended [default: restart]
     #[arg(long, value_name = "WHAT")]
     pub(crate) on_drain: Option<OnDrain>,

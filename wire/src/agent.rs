@@ -213,6 +213,9 @@ pub struct SpawnRequest {
     /// Whom it may send messages to; nobody when empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub send_to: Vec<crate::message::Recipient>,
+    /// Where it may send requests to; nowhere when empty.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub egress: Vec<crate::egress::Rule>,
     /// What a planned stop of its host does to an agent that cannot be suspended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_drain: Option<OnDrain>,
@@ -281,6 +284,9 @@ pub struct Agent {
     /// Whom it may send messages to.
     #[serde(default)]
     pub send_to: Vec<crate::message::Recipient>,
+    /// Where it may send requests to.
+    #[serde(default)]
+    pub egress: Vec<crate::egress::Rule>,
     /// What it may use.
     pub limits: Limits,
     /// When it is ended whatever it does.

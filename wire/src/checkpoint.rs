@@ -140,6 +140,9 @@ pub struct ForkRequest {
     /// Who they may send messages to; must be a part of what the agent may. Absent: the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub send_to: Option<Vec<crate::message::Recipient>>,
+    /// Where they may send requests to; must be a part of where the agent may. Absent: the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub egress: Option<Vec<crate::egress::Rule>>,
     /// At most the agent's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle_timeout_seconds: Option<u32>,
@@ -157,6 +160,7 @@ impl Default for ForkRequest {
             limits: None,
             metadata: None,
             send_to: None,
+            egress: None,
             idle_timeout_seconds: None,
             max_lifetime_seconds: None,
         }

@@ -174,6 +174,9 @@ pub struct Start {
     /// Whom it may send messages to.
     #[serde(default)]
     pub send_to: Vec<Recipient>,
+    /// Where it may send requests to.
+    #[serde(default)]
+    pub egress: Vec<crate::egress::Rule>,
     /// What a planned stop does to one that cannot be suspended.
     #[serde(default)]
     pub on_drain: OnDrain,

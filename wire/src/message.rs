@@ -135,13 +135,75 @@ pub enum Outcome {
         /// Its id.
         message: MessageId,
     },
+    /// A request was answered.
+    Fetched {
+        /// Its status.
+        status: u16,
+        /// As they came.
+        headers: Vec<Header>,
+        /// At most [`crate::egress::MAX_BODY_BYTES`].
+        #[serde(with = "crate::base64_bytes")]
+        body: Vec<u8>,
+    },
     /// It did not happen.
     Failed {
-        /// Why, for people and programs.
+        /// Why, for programs.
+        #[serde(default)]
+        code: FailureCode,
+        /// Why, for people.
         reason: String,
         /// Whether it may succeed later.
         retryable: bool,
     },
+    /// It left, and whether it took effect is not known.
+    Unknown {
+        /// Why not.
+        reason: String,
+    },
+}
+
+/// A header of an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    /// In lower case.
+    pub name: String,
+    /// Any bytes a header may have.
+    #[serde(with = "crate::base64_bytes")]
+    pub value: Vec<u8>,
+}
+
+/// Why an operation failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureCode {
+    /// It took too long.
+    Timeout,
+    /// There was no way there.
+    Unreachable,
+    /// The far side, or the rules it comes under, said no.
+    #[default]
+    RefusedByPeer,
+    /// The answer is longer than it may be.
+    TooLarge,
+    /// Too many at once.
+    RateLimited,
+    /// It makes no sense.
+    Invalid,
+    /// Not the agent's fault.
+    Internal,
+}
+
+/// What a host says of an operation it did for an agent, wherever that is by now. What is said first counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Complete {
+    /// Of the placement it was begun in.
+    pub epoch: u64,
+    /// Of which of the agent's lives.
+    pub timeline: u64,
+    /// Which operation.
+    pub op: u64,
+    /// How it ended.
+    pub outcome: Outcome,
 }
 
 /// What a host asks on behalf of an agent: a message to another agent. The result comes through the inbox.

@@ -118,6 +118,7 @@ impl App {
                 suspendable: image.suspendable,
                 idle_timeout_seconds: request.idle_timeout_seconds,
                 send_to: request.send_to,
+                egress: request.egress,
                 on_drain: request.on_drain.unwrap_or_default(),
             },
             metadata: request.metadata,

@@ -11,6 +11,7 @@ use wire::{
     access::Scope,
     agent::{DesiredStatus, Limits, MAX_METADATA, MAX_METADATA_BYTES, MAX_NAME_BYTES, Status, StatusReason},
     checkpoint::{CheckpointKind, ForkFrom, ForkRequest, ForkResult, Forks, Lineage, MAX_FORKS},
+    egress::MAX_RULES,
     host::ResumeCause,
     message::{MAX_RECIPIENTS, Recipient},
     problem::Code,
@@ -162,6 +163,17 @@ fn check(parent: &Agent, request: &ForkRequest, now: Timestamp) -> Result<(), Er
             mistakes.unless(may, format!("/send_to/{index}"), "the agent itself may not send there");
         }
     }
+    if let Some(rules) = &request.egress {
+        mistakes.egress(rules);
+        for (index, rule) in rules.iter().enumerate().take(MAX_RULES) {
+            let within = rule.is_within(&spec.egress);
+            mistakes.unless(
+                within,
+                format!("/egress/{index}"),
+                "the agent itself may not send requests there",
+            );
+        }
+    }
     if let Some(seconds) = request.idle_timeout_seconds {
         mistakes.idle(seconds);
         if let Some(most) = spec.idle_timeout_seconds {
@@ -215,6 +227,7 @@ fn copy(
         limits: request.limits.unwrap_or(parent.spec.limits),
         idle_timeout_seconds: request.idle_timeout_seconds.or(parent.spec.idle_timeout_seconds),
         send_to: request.send_to.clone().unwrap_or_else(|| parent.spec.send_to.clone()),
+        egress: request.egress.clone().unwrap_or_else(|| parent.spec.egress.clone()),
         ..parent.spec.clone()
     };
     Ok(Agent {

@@ -10,9 +10,10 @@ use wire::{
     AgentId, HostId, MessageId,
     access::Scope,
     agent::Status,
+    egress::{MAX_BODY_BYTES, MAX_HEADER_BYTES, MAX_HEADERS},
     message::{
-        Delivery, Hook, HookRequest, INBOX_PAGE, MAX_CONTENT_TYPE_BYTES, MAX_INBOX, MAX_INBOX_BYTES,
-        MAX_MESSAGE_BYTES, Message, Outcome, Recipient, Send, Sender,
+        Complete, Delivery, FailureCode, Hook, HookRequest, INBOX_PAGE, MAX_CONTENT_TYPE_BYTES, MAX_INBOX,
+        MAX_INBOX_BYTES, MAX_MESSAGE_BYTES, Message, Outcome, Recipient, Send, Sender,
     },
     problem::Code,
 };
@@ -160,7 +161,7 @@ impl App {
                 sent
             }
             Err(reason) => {
-                let outcome = Outcome::Failed { reason, retryable: false };
+                let outcome = Outcome::Failed { code: FailureCode::RefusedByPeer, reason, retryable: false };
                 self.store.complete(operation, outcome, now).await?
             }
         };
@@ -170,6 +171,25 @@ impl App {
                 Ok(())
             }
             Sent::Stale => Err(Error::with(Code::EpochChanged, "the agent is at another placement")),
+        }
+    }
+
+    /// How an operation ended that a host did for an agent, which may have left that host by now.
+    pub(crate) async fn complete(self: &Arc<Self>, id: AgentId, complete: Complete) -> Result<(), Error> {
+        let Complete { epoch, timeline, op, outcome } = complete;
+        if let Outcome::Fetched { headers, body, .. } = &outcome {
+            let bytes: usize = headers.iter().map(|h| h.name.len() + h.value.len()).sum();
+            if body.len() > MAX_BODY_BYTES || headers.len() > MAX_HEADERS || bytes > MAX_HEADER_BYTES {
+                return Err(Error::with(Code::TooLarge, "an answer is longer than it may be"));
+            }
+        }
+        let operation = Operation { agent: id, epoch, timeline, op };
+        match self.store.complete(operation, outcome, Timestamp::now()).await? {
+            Sent::Done(_) => {
+                self.stir(id);
+                Ok(())
+            }
+            Sent::Stale => Err(Error::with(Code::EpochChanged, "that life of the agent is over")),
         }
     }
 

@@ -357,6 +357,7 @@ fn start(agent: &Agent) -> Start {
         timeline: agent.timeline,
         idle_timeout_seconds: agent.spec.idle_timeout_seconds,
         send_to: agent.spec.send_to.clone(),
+        egress: agent.spec.egress.clone(),
         on_drain: agent.spec.on_drain,
         timeout_ms: u64::try_from(START.as_millis()).unwrap_or(u64::MAX),
     }

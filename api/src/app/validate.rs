@@ -7,6 +7,7 @@ use wire::{
         Limits, MAX_CONFIG_BYTES, MAX_ENV, MAX_ENV_BYTES, MAX_METADATA, MAX_METADATA_BYTES, MAX_NAME_BYTES,
         SpawnRequest,
     },
+    egress::{MAX_RULES, Rule},
     message::MAX_RECIPIENTS,
     problem::FieldError,
 };
@@ -66,6 +67,16 @@ impl Mistakes {
         self.range(seconds.into(), &YEAR_SECONDS, "/idle_timeout_seconds");
     }
 
+    /// Where requests may be sent to.
+    pub(crate) fn egress(&mut self, rules: &[Rule]) {
+        self.unless(rules.len() <= MAX_RULES, "/egress", format!("must have at most {MAX_RULES} entries"));
+        for (index, rule) in rules.iter().enumerate().take(MAX_RULES) {
+            if let Err(wrong) = rule.check() {
+                self.unless(false, format!("/egress/{index}"), wrong.to_string());
+            }
+        }
+    }
+
     /// The caller's own pairs.
     pub(crate) fn pairs(&mut self, pairs: &BTreeMap<String, String>, most: usize, max: usize, root: &str) {
         self.unless(pairs.len() <= most, root, format!("must have at most {most} entries"));
@@ -114,6 +125,7 @@ pub(crate) fn spawn(request: &SpawnRequest, config: &str) -> Result<(), Error> {
     }
     let fits = request.send_to.len() <= MAX_RECIPIENTS;
     mistakes.unless(fits, "/send_to", format!("must have at most {MAX_RECIPIENTS} entries"));
+    mistakes.egress(&request.egress);
     mistakes.none()
 }
 
@@ -132,6 +144,10 @@ mod tests {
             .err()
             .map(|e| e.errors.into_iter().map(|e| e.pointer).collect())
             .unwrap_or_default()
+    }
+
+    fn rule(text: &str) -> Rule {
+        text.parse().unwrap()
     }
 
     fn request() -> SpawnRequest {
@@ -158,6 +174,7 @@ mod tests {
             max_lifetime_seconds: Some(0),
             idle_timeout_seconds: Some(31_536_001),
             send_to: vec![wire::message::Recipient::Tenant; MAX_RECIPIENTS + 1],
+            egress: vec![rule("a.b"), Rule { port: Some(0), ..rule("a.b") }],
             ..request()
         };
         bad.env.insert("A=B".to_owned(), String::new());
@@ -175,6 +192,7 @@ mod tests {
             "/max_lifetime_seconds",
             "/idle_timeout_seconds",
             "/send_to",
+            "/egress/1",
         ];
         assert_eq!(pointers(&bad), expected);
     }

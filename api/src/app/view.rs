@@ -29,6 +29,7 @@ impl App {
             wakes_at: agent.wake_at.filter(|_| agent.status == wire::agent::Status::Suspended),
             idle_timeout_seconds: agent.spec.idle_timeout_seconds,
             send_to: agent.spec.send_to,
+            egress: agent.spec.egress,
             limits: agent.spec.limits,
             expires_at: agent.expires_at,
             metadata: agent.metadata,

@@ -7,6 +7,7 @@ use wire::{
     AgentId, Digest, HostId, TenantId,
     agent::{DesiredStatus, Limits, OnDrain, Status, StatusReason},
     checkpoint::{CheckpointRef, Lineage},
+    egress::Rule,
     host::ResumeCause,
     image::ImageKind,
     message::Recipient,
@@ -90,6 +91,8 @@ pub struct Spec {
     pub idle_timeout_seconds: Option<u32>,
     /// Whom it may send messages to.
     pub send_to: Vec<Recipient>,
+    /// Where it may send requests to.
+    pub egress: Vec<Rule>,
     /// What a planned stop of its host does to it when it cannot be suspended.
     pub on_drain: OnDrain,
 }

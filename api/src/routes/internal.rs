@@ -12,7 +12,7 @@ use serde::Deserialize;
 use wire::{
     AgentId, HostId,
     host::{Commits, Committed, Heartbeat, Lease, Redeem, Redeemed, Register, Registered, Report},
-    message::{Delivery, Send},
+    message::{Complete, Delivery, Send},
     problem::Code,
 };
 
@@ -31,6 +31,7 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/internal/v1/hosts/{id}/commits", post(commits))
         .route("/internal/v1/agents/{id}/inbox", get(inbox))
         .route("/internal/v1/agents/{id}/send", post(send))
+        .route("/internal/v1/agents/{id}/completions", post(complete))
         .route("/internal/v1/tickets/redeem", post(redeem))
 }
 
@@ -106,6 +107,16 @@ async fn send(
     HostJson(send): HostJson<Send>,
 ) -> Result<StatusCode, Error> {
     app.send(host, id, send).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn complete(
+    State(app): State<Arc<App>>,
+    FromHost(_): FromHost,
+    Id(id): Id<AgentId>,
+    HostJson(complete): HostJson<Complete>,
+) -> Result<StatusCode, Error> {
+    app.complete(id, complete).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -184,12 +184,14 @@ async fn a_fork_can_only_be_narrower() {
     let friend = AgentId::new();
     let spec = json!({
         "image": "cell", "idle_timeout_seconds": 60, "max_lifetime_seconds": 3600, "send_to": [friend],
+        "egress": [{ "host": "*.example.com", "methods": ["GET", "POST"] }],
         "limits": { "memory_mib": 32, "wall_seconds": 10 },
     });
     let parent: Value = cloud.spawn_with(spec).await.json().await.unwrap();
     let path = format!("/v1/agents/{}/forks", agent_id(&parent));
     let wider = json!({
         "count": 101, "name": "", "idle_timeout_seconds": 61, "max_lifetime_seconds": 3601,
+        "egress": [{ "host": "a.example.com" }, { "host": "a.example.com", "methods": ["POST"] }, { "host": "example.com" }],
         "send_to": [friend, "tenant"], "limits": { "memory_mib": 33, "wall_seconds": 0 },
     });
     let problem = problem(cloud.post(&path, wider).await).await;
@@ -197,6 +199,8 @@ async fn a_fork_can_only_be_narrower() {
     pointers.sort_unstable();
     let expected = [
         "/count",
+        "/egress/0",
+        "/egress/2",
         "/idle_timeout_seconds",
         "/limits/memory_mib",
         "/limits/wall_seconds",
@@ -208,16 +212,18 @@ async fn a_fork_can_only_be_narrower() {
     assert!(!host.seen().commands.iter().any(|c| matches!(c, Command::Checkpoint { .. })));
     let narrower = json!({
         "idle_timeout_seconds": 5, "max_lifetime_seconds": 10, "send_to": [], "name": "small",
+        "egress": [{ "host": "*.b.example.com", "methods": ["POST"] }],
         "limits": { "memory_mib": 16, "wall_seconds": 1 }, "metadata": {},
     });
     let forks: Value = cloud.post(&path, narrower).await.json().await.unwrap();
     let fork = &forks["results"][0]["agent"];
     assert_eq!(
-        (&fork["name"], &fork["send_to"], &fork["limits"]["memory_mib"]),
-        (&json!("small"), &json!([]), &json!(16))
+        (&fork["name"], &fork["send_to"], &fork["limits"]["memory_mib"], &fork["egress"][0]["host"]),
+        (&json!("small"), &json!([]), &json!(16), &json!("*.b.example.com"))
     );
     let untouched: Value = cloud.post(&path, json!({})).await.json().await.unwrap();
     assert_eq!(untouched["results"][0]["agent"]["expires_at"], parent["expires_at"]);
+    assert_eq!(untouched["results"][0]["agent"]["egress"], parent["egress"]);
 }
 
 #[tokio::test]

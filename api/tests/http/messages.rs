@@ -4,8 +4,9 @@ use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 use wire::{
     AgentId,
+    egress::MAX_BODY_BYTES,
     host::{Command, Then},
-    message::{Delivered, Delivery, MAX_MESSAGE_BYTES, Message, Outcome, Send, Sender},
+    message::{Complete, Delivered, Delivery, MAX_MESSAGE_BYTES, Message, Outcome, Send, Sender},
     problem::Code,
 };
 
@@ -202,7 +203,9 @@ async fn agents_send_to_whom_they_may_and_once() {
         let got = inbox(&cloud, &host, agent, 1, 0).await;
         match (outcome(got.last().unwrap()), expected) {
             (Outcome::Sent { .. }, None) => {}
-            (Outcome::Failed { reason, retryable: false }, Some(expected)) => assert_eq!(reason, expected),
+            (Outcome::Failed { reason, retryable: false, .. }, Some(expected)) => {
+                assert_eq!(reason, expected)
+            }
             (other, _) => panic!("{op}: {other:?}"),
         }
     }
@@ -229,4 +232,36 @@ async fn what_a_checkpoint_holds_leaves_after_the_agent_is_suspended_and_its_res
     assert_eq!(sent.status(), StatusCode::NO_CONTENT);
     assert_eq!(inbox(&cloud, &host, friend, 1, 0).await.len(), 1);
     assert_eq!(cloud.agent_once(&agent.to_string(), "running").await["epoch"], 2);
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_when_its_agent_is_suspended_wakes_it() {
+    let (cloud, host) = Cloud::start().await;
+    let spec = json!({ "image": "cell", "egress": [{ "host": "api.example.com", "methods": ["POST"] }] });
+    let spawned: Value = cloud.spawn_with(spec).await.json().await.unwrap();
+    let rule = json!([{ "scheme": "https", "host": "api.example.com", "methods": ["POST"] }]);
+    assert_eq!(spawned["egress"], rule);
+    let agent = agent_id(&spawned);
+    assert_eq!(host.starts_of(agent).remove(0).egress.len(), 1);
+    let reason = wire::agent::StatusReason::IdleTimeout;
+    host.commit(agent, 1, Then::Suspend { reason, parked: false }).await;
+    let path = format!("agents/{agent}/completions");
+    let fetched = |body| Outcome::Fetched { status: 200, headers: vec![], body };
+    let complete = |outcome| Complete { epoch: 1, timeline: 1, op: 3, outcome };
+    let over = complete(fetched(vec![0; MAX_BODY_BYTES + 1]));
+    assert_eq!(code(host.call(&cloud, &path, &over).await).await, Code::TooLarge);
+    let other_life = Complete { timeline: 2, ..complete(fetched(vec![])) };
+    assert_eq!(code(host.call(&cloud, &path, &other_life).await).await, Code::EpochChanged);
+    let said = host.call(&cloud, &path, &complete(fetched(b"hi".to_vec()))).await;
+    assert_eq!(said.status(), StatusCode::NO_CONTENT);
+    assert_eq!(cloud.agent_once(&agent.to_string(), "running").await["epoch"], 2);
+    // What is said first counts, and another host may say it.
+    let other = FakeHost::start(&cloud).await;
+    let unknown = complete(Outcome::Unknown { reason: "lost".to_owned() });
+    assert_eq!(other.call(&cloud, &path, &unknown).await.status(), StatusCode::NO_CONTENT);
+    let got = inbox(&cloud, &host, agent, 2, 0).await;
+    assert_eq!(
+        got.iter().map(|got| self::outcome(got).clone()).collect::<Vec<_>>(),
+        [fetched(b"hi".to_vec())]
+    );
 }

@@ -59,6 +59,7 @@ pub(crate) fn new_agent(tenant: TenantId) -> Agent {
             suspendable: true,
             idle_timeout_seconds: Some(600),
             send_to: vec![Recipient::Tenant, Recipient::Agent(AgentId::from_u128(7))],
+            egress: vec!["GET,POST@https://*.example.com:8443".parse().unwrap()],
             on_drain: OnDrain::Finish,
         },
         metadata: pairs(&[("team", "blue"), ("it's", "a \"test\"")]),

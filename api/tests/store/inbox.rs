@@ -10,9 +10,11 @@ use wire::{
     AgentId, MessageId,
     agent::{Status, StatusReason},
     checkpoint::{CheckpointKind, Lineage},
+    egress::MAX_BODY_BYTES,
     host::{ResumeCause, Then},
     message::{
-        Delivered as What, Delivery, MAX_INBOX, MAX_INBOX_BYTES, MAX_MESSAGE_BYTES, Message, Outcome, Sender,
+        Delivered as What, Delivery, FailureCode, Header, MAX_INBOX, MAX_INBOX_BYTES, MAX_MESSAGE_BYTES,
+        Message, Outcome, Sender,
     },
 };
 
@@ -128,8 +130,8 @@ pub(crate) async fn an_inbox_has_bounds_for_what_waits(store: &Arc<dyn Store>) {
     }
     // The result of an operation always has room.
     let operation = Operation { agent: many.id, epoch: 1, timeline: 1, op: 1 };
-    let failed = Outcome::Failed { reason: "no".to_owned(), retryable: false };
-    assert_eq!(store.complete(operation, failed.clone(), now()).await.unwrap(), Sent::Done(failed));
+    let no = failed(false);
+    assert_eq!(store.complete(operation, no.clone(), now()).await.unwrap(), Sent::Done(no));
     // What a checkpoint covers does not wait, though it is kept for the one before.
     cover(store, &host, many.id, 1).await;
     cover(store, &host, large.id, 2).await;
@@ -242,6 +244,35 @@ pub(crate) async fn a_forks_inbox_is_its_own(store: &Arc<dyn Store>) {
     assert!(has_mail(store, child).await);
 }
 
+fn failed(retryable: bool) -> Outcome {
+    Outcome::Failed { code: FailureCode::RefusedByPeer, reason: "no".to_owned(), retryable }
+}
+
+pub(crate) async fn what_a_host_did_ends_once_wherever_its_agent_is(store: &Arc<dyn Store>) {
+    let (tenant, host) = (tenant(store, 10).await, host(store).await);
+    let agent = running(store, tenant, &host).await;
+    let operation = Operation { agent: agent.id, epoch: 1, timeline: 1, op: 4 };
+    // It moved meanwhile.
+    let to = Patch { status: Some(Status::Resuming), host: Some(None), ..Patch::default() };
+    change(store, agent.id, to).await;
+    let deadline = later(60);
+    store.assign(agent.id, 1, host.id, deadline, now()).await.unwrap();
+    let header = Header { name: "x".to_owned(), value: vec![0xFF, 0] };
+    let body: Vec<u8> = (0..MAX_BODY_BYTES).map(|at| at.to_le_bytes()[0]).collect();
+    let outcome = Outcome::Fetched { status: 201, headers: vec![header], body };
+    let ahead = Operation { epoch: 3, ..operation };
+    assert_eq!(store.complete(ahead, outcome.clone(), now()).await.unwrap(), Sent::Stale);
+    let another = Operation { timeline: 2, ..operation };
+    assert_eq!(store.complete(another, outcome.clone(), now()).await.unwrap(), Sent::Stale);
+    assert!(matches!(store.complete(operation, outcome.clone(), now()).await.unwrap(), Sent::Done(_)));
+    let unknown = Outcome::Unknown { reason: "lost".to_owned() };
+    let now_there = Operation { epoch: 2, ..operation };
+    let answer = store.complete(now_there, unknown, now()).await.unwrap();
+    assert!(matches!(answer, Sent::Done(Outcome::Fetched { status: 201, .. })), "{answer:?}");
+    let result = Delivery { seq: 1, what: What::Completion { timeline: 1, op: 4, outcome } };
+    assert_eq!(store.inbox(agent.id, 0, 10).await.unwrap(), [result]);
+}
+
 pub(crate) async fn a_send_is_done_once(store: &Arc<dyn Store>) {
     let (tenant, host) = (tenant(store, 10).await, host(store).await);
     let from = running(store, tenant, &host).await;
@@ -257,8 +288,7 @@ pub(crate) async fn a_send_is_done_once(store: &Arc<dyn Store>) {
     assert!(sent.iter().all(|sent| *sent == Sent::Done(outcome.clone())));
     // Again with another id, or as a failure: it is what it was.
     assert_eq!(store.send(operation, to, message(b"hello")).await.unwrap(), Sent::Done(outcome.clone()));
-    let failed = Outcome::Failed { reason: "no".to_owned(), retryable: true };
-    assert_eq!(store.complete(operation, failed, now()).await.unwrap(), Sent::Done(outcome.clone()));
+    assert_eq!(store.complete(operation, failed(true), now()).await.unwrap(), Sent::Done(outcome.clone()));
     let got = store.inbox(to, 0, 10).await.unwrap();
     assert_eq!(got, [Delivery { seq: 1, what: What::Message { message: first } }]);
     let result = Delivery { seq: 1, what: What::Completion { timeline: 1, op: 9, outcome: outcome.clone() } };

@@ -82,6 +82,7 @@ fn rows(agent: &Agent) -> Vec<[String; 2]> {
         Recipient::Agent(id) => id.to_string(),
     };
     let send_to: Vec<_> = agent.send_to.iter().map(recipient).collect();
+    let egress: Vec<_> = agent.egress.iter().map(ToString::to_string).collect();
     let parent = agent.parent.map(|from| format!("{} at {}", from.agent, from.checkpoint));
     let mut rows = vec![
         ["id".to_owned(), agent.id.to_string()],
@@ -96,6 +97,7 @@ fn rows(agent: &Agent) -> Vec<[String; 2]> {
         ["wakes".to_owned(), text(agent.wakes_at.map(|at| at.to_string()))],
         ["idle timeout".to_owned(), text(agent.idle_timeout_seconds.map(|seconds| format!("{seconds} s")))],
         ["sends to".to_owned(), text(Some(send_to.join(" ")).filter(|to| !to.is_empty()))],
+        ["requests to".to_owned(), text(Some(egress.join(" ")).filter(|to| !to.is_empty()))],
         ["memory".to_owned(), format!("{} MiB", limits.memory_mib)],
         ["workspace".to_owned(), format!("{} MiB", limits.disk_mib)],
         ["fuel".to_owned(), format!("{} a second", limits.fuel_per_second)],

@@ -60,6 +60,7 @@ fn request(args: &Spawn) -> Result<SpawnRequest, Failure> {
         max_lifetime_seconds: args.max_lifetime_seconds,
         idle_timeout_seconds: args.idle_timeout_seconds,
         send_to: args.send_to.clone(),
+        egress: args.egress.clone(),
         on_drain: args.on_drain.map(|on_drain| match on_drain {
             cli::OnDrain::Restart => OnDrain::Restart,
             cli::OnDrain::Finish => OnDrain::Finish,
@@ -118,13 +119,17 @@ mod tests {
         let id = agent.to_string();
         let args =
             ["--idle-timeout-seconds", "60", "--send-to", &id, "--send-to", "tenant", "--on-drain", "finish"];
-        let request = parse(&args).unwrap();
+        let request = parse(&[&args[..], &["--egress", "POST@https://*.example.com:8443"]].concat()).unwrap();
+        assert_eq!(request.egress[0].to_string(), "POST@https://*.example.com:8443");
         assert_eq!(request.idle_timeout_seconds, Some(60));
         assert_eq!(request.send_to, [Recipient::Agent(agent), Recipient::Tenant]);
         assert_eq!(request.on_drain, Some(OnDrain::Finish));
-        for wrong in
-            [["--send-to", "everybody"], ["--on-drain", "explode"], ["--idle-timeout-seconds", "soon"]]
-        {
+        for wrong in [
+            ["--send-to", "everybody"],
+            ["--egress", "https://*.com"],
+            ["--on-drain", "explode"],
+            ["--idle-timeout-seconds", "soon"],
+        ] {
             assert!(Cli::try_parse_from(["claw", "spawn"].iter().chain(&wrong)).is_err(), "{wrong:?}");
         }
     }

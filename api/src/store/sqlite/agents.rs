@@ -9,6 +9,7 @@ use wire::{
     AgentId, Digest, HostId,
     agent::{Limits, OnDrain, Status, StatusReason},
     checkpoint::{CheckpointRef, Lineage},
+    egress::Rule,
     host::ResumeCause,
     image::ImageKind,
     message::Recipient,
@@ -56,6 +57,8 @@ struct SpecJson<'a> {
     idle_timeout_seconds: Option<u32>,
     #[serde(skip_serializing_if = "is_empty", default)]
     send_to: Cow<'a, [Recipient]>,
+    #[serde(skip_serializing_if = "is_empty", default)]
+    egress: Cow<'a, [Rule]>,
     #[serde(default)]
     on_drain: OnDrain,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -66,8 +69,8 @@ struct SpecJson<'a> {
 }
 
 #[allow(clippy::ptr_arg, reason = "serde calls it with the field as it is")]
-fn is_empty(recipients: &Cow<'_, [Recipient]>) -> bool {
-    recipients.is_empty()
+fn is_empty<T: Clone>(granted: &Cow<'_, [T]>) -> bool {
+    granted.is_empty()
 }
 
 /// The column `state`: written at every change.
@@ -203,6 +206,7 @@ fn spec(agent: &Agent) -> Result<String, StoreError> {
         suspendable: agent.spec.suspendable,
         idle_timeout_seconds: agent.spec.idle_timeout_seconds,
         send_to: Cow::Borrowed(&agent.spec.send_to),
+        egress: Cow::Borrowed(&agent.spec.egress),
         on_drain: agent.spec.on_drain,
         parent: agent.parent,
         created_at: agent.created_at,
@@ -350,6 +354,7 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Agent> {
             suspendable: spec.suspendable,
             idle_timeout_seconds: spec.idle_timeout_seconds,
             send_to: spec.send_to.into_owned(),
+            egress: spec.egress.into_owned(),
             on_drain: spec.on_drain,
         },
         metadata: json(row, 8)?,

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use wire::{
     AgentId, MessageId,
     agent::Status,
-    message::{Delivered as What, Delivery, MAX_INBOX, MAX_INBOX_BYTES, Message, Outcome, Sender},
+    message::{
+        Delivered as What, Delivery, FailureCode, MAX_INBOX, MAX_INBOX_BYTES, Message, Outcome, Sender,
+    },
 };
 
 use super::{
@@ -28,8 +30,29 @@ const WITH_MAIL: &str = "FROM mailboxes CROSS JOIN agents ON agents.id = mailbox
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 enum About<'a> {
-    Message { id: MessageId, sender: Cow<'a, Sender>, content_type: Cow<'a, str>, sent_at: Timestamp },
-    Completion { timeline: u64, op: u64, outcome: Cow<'a, Outcome> },
+    Message {
+        id: MessageId,
+        sender: Cow<'a, Sender>,
+        content_type: Cow<'a, str>,
+        sent_at: Timestamp,
+    },
+    /// An answer's own body is a column too.
+    Completion {
+        timeline: u64,
+        op: u64,
+        outcome: Cow<'a, Outcome>,
+    },
+}
+
+/// An outcome without the body of an answer, and that body.
+fn apart(outcome: &Outcome) -> (Outcome, Option<&[u8]>) {
+    match outcome {
+        Outcome::Fetched { status, headers, body } => {
+            let lean = Outcome::Fetched { status: *status, headers: headers.clone(), body: Vec::new() };
+            (lean, Some(body))
+        }
+        other => (other.clone(), None),
+    }
 }
 
 /// What there is of an agent.
@@ -77,7 +100,7 @@ pub(super) fn deliver(
         content_type: Cow::Borrowed(&message.content_type),
         sent_at: message.sent_at,
     };
-    let seq = append(db, agent, &about, Some(&message.body))?;
+    let seq = append(db, agent, &about, Some(&message.body), true)?;
     if let Some(key) = idempotency {
         db.prepare_cached(
             "INSERT OR REPLACE INTO message_keys (agent, key, fingerprint, message, expires_at)
@@ -124,15 +147,17 @@ fn has_room(db: &Connection, agent: AgentId, bytes: usize) -> Result<bool, Store
     Ok(waiting < u64::from(MAX_INBOX) && bytes <= MAX_INBOX_BYTES)
 }
 
-/// Adds an entry; its number.
+/// Adds an entry; its number. What others send counts towards what an inbox may hold, what the agent asked for does
+/// not: that is bounded by its operations.
 fn append(
     db: &Connection,
     agent: AgentId,
     about: &About<'_>,
     body: Option<&[u8]>,
+    counts: bool,
 ) -> Result<u64, StoreError> {
     let agent = text(agent);
-    let bytes = body.map(|body| i64::try_from(body.len()).unwrap_or(i64::MAX));
+    let bytes = body.filter(|_| counts).map(|body| i64::try_from(body.len()).unwrap_or(i64::MAX));
     db.prepare_cached("INSERT OR IGNORE INTO mailboxes (agent, last, covered, floor) VALUES (?1, 0, 0, 0)")?
         .execute([&agent])?;
     let seq = db
@@ -153,18 +178,28 @@ pub(super) fn send(
     to: AgentId,
     message: &Message,
 ) -> Result<Sent, StoreError> {
-    once(db, operation, message.sent_at, || {
-        let failed = |reason: &str, retryable| Outcome::Failed { reason: reason.to_owned(), retryable };
-        Ok(match deliver(db, to, message, None)? {
-            Delivered::New { .. } => Outcome::Sent { message: message.id },
-            Delivered::Full => failed("the recipient's inbox is full", true),
-            Delivered::Ended => failed("the recipient is over", false),
-            // Without a key there is no more to say than this.
-            Delivered::Missing | Delivered::Replayed { .. } | Delivered::KeyReused => {
-                failed("no such recipient", false)
-            }
-        })
-    })
+    once(
+        db,
+        operation,
+        message.sent_at,
+        |agent| agent.epoch == operation.epoch,
+        || {
+            let failed = |reason: &str, retryable| Outcome::Failed {
+                code: FailureCode::RefusedByPeer,
+                reason: reason.to_owned(),
+                retryable,
+            };
+            Ok(match deliver(db, to, message, None)? {
+                Delivered::New { .. } => Outcome::Sent { message: message.id },
+                Delivered::Full => failed("the recipient's inbox is full", true),
+                Delivered::Ended => failed("the recipient is over", false),
+                // Without a key there is no more to say than this.
+                Delivered::Missing | Delivered::Replayed { .. } | Delivered::KeyReused => {
+                    failed("no such recipient", false)
+                }
+            })
+        },
+    )
 }
 
 pub(super) fn complete(
@@ -173,7 +208,8 @@ pub(super) fn complete(
     outcome: Outcome,
     now: Timestamp,
 ) -> Result<Sent, StoreError> {
-    once(db, operation, now, || Ok(outcome))
+    // What left with an earlier placement ends wherever the agent is by now.
+    once(db, operation, now, |agent| agent.epoch >= operation.epoch, || Ok(outcome))
 }
 
 /// Does an operation unless it was done before, and puts what came of it into its agent's inbox.
@@ -181,12 +217,11 @@ fn once(
     db: &Connection,
     operation: Operation,
     now: Timestamp,
+    may: impl FnOnce(&Agent) -> bool,
     work: impl FnOnce() -> Result<Outcome, StoreError>,
 ) -> Result<Sent, StoreError> {
-    let is_current = agents::get(db, operation.agent)?.is_some_and(|agent| {
-        let placement = (agent.epoch, agent.timeline);
-        !agent.status.is_final() && placement == (operation.epoch, operation.timeline)
-    });
+    let is_current = agents::get(db, operation.agent)?
+        .is_some_and(|agent| !agent.status.is_final() && agent.timeline == operation.timeline && may(&agent));
     if !is_current {
         return Ok(Sent::Stale);
     }
@@ -201,18 +236,16 @@ fn once(
         return Ok(Sent::Done(outcome));
     }
     let outcome = work()?;
-    let about = About::Completion {
-        timeline: operation.timeline,
-        op: operation.op,
-        outcome: Cow::Borrowed(&outcome),
-    };
-    let seq = append(db, operation.agent, &about, None)?;
+    let (lean, body) = apart(&outcome);
+    let about =
+        About::Completion { timeline: operation.timeline, op: operation.op, outcome: Cow::Borrowed(&lean) };
+    let seq = append(db, operation.agent, &about, body, false)?;
     db.prepare_cached(
         "INSERT OR REPLACE INTO operations (agent, timeline, op, seq, outcome, expires_at)
          VALUES (?1, ?2, ?3, ?4, ?5, NULL)",
     )?
-    .execute(params![agent, timeline, op, stored(seq)?, to_json(&outcome)?])?;
-    Ok(Sent::Done(outcome))
+    .execute(params![agent, timeline, op, stored(seq)?, to_json(&lean)?])?;
+    Ok(Sent::Done(lean))
 }
 
 /// Number of an inbox's newest entry.
@@ -318,7 +351,11 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Delivery> {
             },
         },
         About::Completion { timeline, op, outcome } => {
-            What::Completion { timeline, op, outcome: outcome.into_owned() }
+            let mut outcome = outcome.into_owned();
+            if let Outcome::Fetched { body, .. } = &mut outcome {
+                *body = row.get(2)?;
+            }
+            What::Completion { timeline, op, outcome }
         }
     };
     Ok(Delivery { seq: counter(row, 0)?, what })
