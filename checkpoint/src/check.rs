@@ -145,7 +145,7 @@ impl Operations {
                     at_most(content_type.len(), MAX_NAME_BYTES, "a content type")?;
                     at_most(body.len(), MAX_BLOB_BYTES, "a message")?;
                 }
-                Work::Fetch(fetch) => fetch.check()?,
+                Work::Fetch(fetch) | Work::Left { fetch, .. } => fetch.check()?,
             }
         }
         Ok(())

@@ -227,8 +227,15 @@ pub enum Work {
     },
     /// It was cancelled or is over; its completion is in the mailbox.
     Over,
-    /// A request over HTTP.
+    /// A request over HTTP that did not leave yet, or that may be made again.
     Fetch(Box<Fetch>),
+    /// A request that left before this checkpoint; its answer comes by the inbox.
+    Left {
+        /// The request.
+        fetch: Box<Fetch>,
+        /// From then on it has no answer any more, milliseconds since 1970.
+        until_ms: u64,
+    },
 }
 
 /// A request over HTTP.

@@ -14,6 +14,7 @@ mod base64;
 mod cat;
 mod columns;
 mod copy;
+mod curl;
 mod cut;
 mod date;
 mod diff;
@@ -86,6 +87,11 @@ pub const ALL: &[Utility] = &[
     utility!("cmp", diff::cmp, "cmp [-ls] FILE [FILE] — compare two files byte by byte"),
     utility!("comm", columns::comm, "comm [-123] FILE FILE — compare two sorted files line by line"),
     utility!("cp", copy::run, "cp [-aprnuvT] [-t DIRECTORY] SOURCE... TARGET — copy files and directories"),
+    utility!(
+        "curl",
+        curl::run,
+        "curl [-fiIs] [-X METHOD] [-H HEADER] [-d DATA|@FILE] [-m SECONDS] [-o FILE] URL — send a request"
+    ),
     utility!("cut", cut::run, "cut -b|-c|-f LIST [-d C] [-s] [FILE]... — print parts of lines"),
     utility!("date", date::run, "date [-u] [-d DATE|-r FILE] [-I|-R|+FORMAT] — print a date, in UTC"),
     utility!("diff", diff::run, "diff [-biqsuwN] [-U N] FILE FILE — compare two files line by line"),

@@ -89,19 +89,24 @@ impl Random {
     }
 
     fn work(&mut self) -> Work {
-        match self.below(4) {
+        match self.below(5) {
             0 => Work::Sleep { due_ms: self.next() },
             1 => Work::Send { to: self.text(9), content_type: self.text(9), body: self.bytes(99) },
             2 => Work::Over,
-            _ => Work::Fetch(Box::new(Fetch {
-                method: self.text(5),
-                url: self.text(50),
-                headers: self.headers(),
-                body: self.bytes(99),
-                timeout_ms: self.maybe(Self::next),
-                secret: self.maybe(|random| random.text(9)),
-                retryable: self.below(2) == 0,
-            })),
+            3 => Work::Left { fetch: Box::new(self.fetch()), until_ms: self.next() },
+            _ => Work::Fetch(Box::new(self.fetch())),
+        }
+    }
+
+    fn fetch(&mut self) -> Fetch {
+        Fetch {
+            method: self.text(5),
+            url: self.text(50),
+            headers: self.headers(),
+            body: self.bytes(99),
+            timeout_ms: self.maybe(Self::next),
+            secret: self.maybe(|random| random.text(9)),
+            retryable: self.below(2) == 0,
         }
     }
 

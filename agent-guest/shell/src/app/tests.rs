@@ -295,3 +295,51 @@ fn a_flood_of_output_can_be_interrupted() {
     assert_eq!(agent.host.run(), Next::Again);
     assert!(agent.types("\x03").ends_with("^C\n~ 130 $ "));
 }
+
+#[test]
+fn a_request_is_sent_and_its_answer_shown() {
+    use agent::types::{Failure, FailureCode, Fetch, Header, Operation, Outcome, Output, Response};
+
+    let mut agent = Agent::new();
+    std::fs::write(agent.home().join("body"), "a=1").unwrap();
+    agent.types("curl -i -H 'X-A: b' -d @body -d c=2 -m 1.5 api.example.com/x & wait; echo $?\r");
+    let (op, operation) = agent.host.pending().remove(0);
+    let Operation::Fetch(Fetch { method, url, headers, body, timeout_ms, retryable, .. }) = operation else {
+        panic!("{operation:?}")
+    };
+    assert_eq!((method.as_str(), url.as_str(), retryable), ("POST", "https://api.example.com/x", false));
+    let headers: Vec<_> = headers.iter().map(|h| (h.name.as_str(), h.value.as_slice())).collect();
+    let form: &[u8] = b"application/x-www-form-urlencoded";
+    assert_eq!(headers, [("X-A", &b"b"[..]), ("content-type", form)]);
+    assert_eq!((body.as_slice(), timeout_ms), (&b"a=1&c=2"[..], Some(1500)));
+    let header = Header { name: "server".to_owned(), value: b"s".to_vec() };
+    let response = Response { status: 201, headers: vec![header], body: b"made".to_vec() };
+    agent.host.complete(op, Outcome::Done(Output::Fetched(response)));
+    let shown = agent.shown();
+    assert!(shown.contains("HTTP/1.1 201\nserver: s\n\nmade\n") && shown.contains("\n0\n"), "{shown:?}");
+
+    for (command, outcome, expected) in [
+        (
+            "curl -f http://a/",
+            Outcome::Done(Output::Fetched(Response { status: 404, headers: vec![], body: vec![] })),
+            "curl: the server answered 404\n22\n",
+        ),
+        ("curl http://a/", Outcome::OutcomeUnknown("lost".to_owned()), "curl: outcome unknown: lost\n52\n"),
+        (
+            "curl http://a/",
+            Outcome::Failed(Failure {
+                code: FailureCode::Timeout,
+                reason: "30 s".to_owned(),
+                retryable: true,
+            }),
+            "curl: failed: 30 s\n28\n",
+        ),
+    ] {
+        agent.types(&format!("{command}; echo $?\r"));
+        let (op, _) = agent.host.pending().remove(0);
+        agent.host.complete(op, outcome);
+        let shown = agent.shown();
+        assert!(shown.contains(expected), "{command}: {shown:?}");
+    }
+    assert!(agent.types("curl; echo $?\r").contains("one URL is needed"));
+}
