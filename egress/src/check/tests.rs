@@ -21,9 +21,11 @@ fn invalid(request: &Request) -> String {
 
 #[test]
 fn what_a_rule_covers_is_sent_as_it_was_normalised() {
-    let rules = rules(&["https://a.test", "http://*.b.test:8080", "https://xn--bcher-kva.test"]);
+    let rules =
+        rules(&["https://a.test", "http://*.b.test:8080", "https://xn--bcher-kva.test", "http://[::1]:8080"]);
     for (url, origin, path) in [
         ("https://a.test", "https://a.test", "/"),
+        ("http://[0:0::1]:8080/", "http://[::1]:8080", "/"),
         ("HTTPS://A.Test:443/x/../y?q#f", "https://a.test", "/y?q"),
         ("https:\\\\a.test\\x", "https://a.test", "/x"),
         ("https://%61.test/ä", "https://a.test", "/%C3%A4"),
@@ -32,6 +34,8 @@ fn what_a_rule_covers_is_sent_as_it_was_normalised() {
     ] {
         let checked = check(&rules, &get(url)).unwrap_or_else(|why| panic!("{url}: {why}"));
         assert_eq!(checked.origin(), origin, "{url}");
+        let host = origin.split_once("://").unwrap().1;
+        assert_eq!(checked.target.authority().unwrap(), host, "{url}");
         assert_eq!(checked.target.path().unwrap().as_str(), path, "{url}");
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
 use super::{
     OUTSIDE, egress, get, request, send,
     server::{Reply, Server},
@@ -169,4 +171,19 @@ async fn who_stops_waiting_ends_the_connection() {
     }
     drop(waiting);
     server.ended().await;
+}
+
+/// As servers do whose bound is lower than ours.
+#[tokio::test]
+async fn an_answer_to_what_was_not_read_is_one() {
+    let listener = tokio::net::TcpListener::bind((OUTSIDE, 0)).await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let posted = Request { body: vec![0; 1 << 20], ..request("POST", &url) };
+    let egress = egress();
+    let (answer, ()) = tokio::join!(send(&egress, posted), async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.read_exact(&mut [0; 16]).await.unwrap();
+        stream.write_all(b"HTTP/1.1 413 Too Much\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+    });
+    assert_eq!(answer.unwrap().status, 413);
 }

@@ -147,3 +147,15 @@ async fn a_request_that_is_not_granted_asks_nobody() {
     assert_eq!(error.kind(), Kind::NotGranted);
     assert!(dns.asked().is_empty());
 }
+
+#[tokio::test]
+async fn an_answer_that_is_too_long_for_a_datagram_is_asked_for_again() {
+    let (outside, _) = both().await;
+    let dns = Dns::new(|_, kind, _| match kind {
+        RecordType::A => Says::Long(vec![OUTSIDE]),
+        _ => Says::Addresses(Vec::new()),
+    })
+    .await;
+    let url = format!("http://long.test:{}/", outside.address.port());
+    assert_eq!(get(&dns.egress(), &url).await.unwrap().body, b"outside");
+}
