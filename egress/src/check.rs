@@ -1,6 +1,6 @@
 //! Whether a request may be sent: pure, no I/O.
 
-use std::fmt;
+use std::{fmt, net::IpAddr};
 
 use http::{HeaderMap, HeaderValue, Method, uri::PathAndQuery};
 use url::{Host, Position, Url};
@@ -103,24 +103,19 @@ impl Target {
         self.url[Position::BeforeHost..Position::AfterPort].parse().ok()
     }
 
-    /// As rules have it.
-    fn name(&self) -> String {
-        match &self.host {
-            Host::Domain(name) => name.clone(),
-            Host::Ipv4(address) => address.to_string(),
-            Host::Ipv6(address) => address.to_string(),
-        }
-    }
-
     pub(crate) fn same_origin(&self, other: &Self) -> bool {
         self.scheme == other.scheme && self.host == other.host && self.port == other.port
     }
 
     pub(crate) fn is_granted(&self, rules: &[Rule], method: &Method) -> bool {
-        let name = self.name();
-        // `*.0.0.1` is a name in the eyes of a rule, and 127.0.0.1 is not below it.
-        let names = |rule: &Rule| matches!(self.host, Host::Domain(_)) || rule.host == name;
-        rules.iter().any(|rule| names(rule) && rule.covers(method.as_str(), self.scheme, &name, self.port))
+        let covers = |rule: &Rule, host: &str| rule.covers(method.as_str(), self.scheme, host, self.port);
+        let address = match &self.host {
+            Host::Domain(name) => return rules.iter().any(|rule| covers(rule, name)),
+            Host::Ipv4(address) => IpAddr::V4(*address),
+            Host::Ipv6(address) => IpAddr::V6(*address),
+        };
+        // By value: one address is written in many ways, and 127.0.0.1 is not below `*.0.0.1`.
+        rules.iter().any(|rule| rule.host.parse() == Ok(address) && covers(rule, &rule.host))
     }
 }
 

@@ -1,5 +1,7 @@
 //! One request and its answer over one connection.
 
+use std::{error::Error as _, io};
+
 use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt as _, Full};
@@ -120,9 +122,15 @@ impl One<'_> {
         }
         match error {
             error if error.is_parse_too_large() => self.too_large(headers::bound()),
-            error if error.is_parse() => Failure::Garbled { to, source: Some(error) },
+            error if error.is_parse() || is_nonsense(&error) => Failure::Garbled { to, source: Some(error) },
             error if error.is_user() => Failure::Internal("the connection does not take it"),
             source => Failure::Closed { to, source },
         }
     }
+}
+
+/// Chunks that are none: hyper tells them as errors of reading.
+fn is_nonsense(error: &hyper::Error) -> bool {
+    let io = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    io.is_some_and(|io| matches!(io.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput))
 }

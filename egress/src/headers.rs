@@ -87,8 +87,9 @@ pub(crate) fn complete(headers: &mut HeaderMap, key: Option<&str>) -> Result<(),
     // One request, one connection: nobody else's goes over it.
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
     if let Some(key) = key {
-        let value = HeaderValue::from_str(key)
+        let mut value = HeaderValue::from_str(key)
             .map_err(|_| Refused::Invalid("the idempotency key has control characters".to_owned()))?;
+        value.set_sensitive(true);
         headers.entry(IDEMPOTENCY_KEY).or_insert(value);
     }
     Ok(())

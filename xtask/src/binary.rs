@@ -7,9 +7,10 @@ use anyhow::Result;
 use crate::{guests, progress, stamp, stamp::Stamp, web, workspace::Workspace};
 
 /// Everything that decides what it is, besides agents and page.
-const INPUTS: [&str; 13] = [
+const INPUTS: [&str; 14] = [
     "wire",
     "points",
+    "egress",
     "checkpoint",
     "depot",
     "instrument",
