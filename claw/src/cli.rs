@@ -155,6 +155,9 @@ pub(crate) struct Up {
     /// Memory beyond which idle agents are suspended, MiB
     #[arg(long, value_name = "MIB")]
     pub(crate) memory_limit_mib: Option<u64>,
+    /// A private network that agents may be granted requests to, such as `10.1.0.0/16`; repeatable [default: none]
+    #[arg(long, value_name = "CIDR")]
+    pub(crate) egress_allow: Vec<ipnet::IpNet>,
     /// Address to serve on; port 0 takes a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7300")]
     pub(crate) listen: SocketAddr,
@@ -217,6 +220,9 @@ pub(crate) struct Host {
     /// Memory beyond which idle agents are suspended, MiB
     #[arg(long, value_name = "MIB")]
     pub(crate) memory_limit_mib: Option<u64>,
+    /// A private network that agents may be granted requests to, such as `10.1.0.0/16`; repeatable [default: none]
+    #[arg(long, value_name = "CIDR")]
+    pub(crate) egress_allow: Vec<ipnet::IpNet>,
     /// Address of the API
     #[arg(long, value_name = "URL")]
     pub(crate) api: String,

@@ -95,6 +95,8 @@ pub(crate) struct Shared {
     rests_at: Mutex<Option<wire::CheckpointId>>,
     /// When its last event ended.
     last_event: Mutex<Instant>,
+    /// Counts requests that are lost when it is suspended, and have to be made again.
+    asks: Arc<()>,
     pub(crate) meters: Meters,
     /// Ctrl-C was typed since the present event began.
     pub(crate) interrupted: AtomicBool,
@@ -140,6 +142,7 @@ impl Shared {
             pulls: Pulls::default(),
             rests_at: Mutex::default(),
             last_event: Mutex::new(Instant::now()),
+            asks: Arc::new(()),
             meters: Meters::default(),
             interrupted: AtomicBool::new(false),
             kill: CancellationToken::new(),
@@ -198,6 +201,16 @@ impl Shared {
     /// How long ago its last event ended.
     pub(crate) fn idle_for(&self) -> std::time::Duration {
         lock(&self.last_event).elapsed()
+    }
+
+    /// A request is on its way until this is dropped.
+    pub(crate) fn asking(&self) -> Arc<()> {
+        self.asks.clone()
+    }
+
+    /// Whether a request is on its way that would be made again after a suspend.
+    pub(crate) fn is_asking(&self) -> bool {
+        Arc::strong_count(&self.asks) > 1
     }
 
     /// Whether a socket is on it.

@@ -32,14 +32,18 @@ pub(crate) struct Services {
 
 impl Services {
     /// Over an object store; the API is known later, when `link` is set.
-    pub(crate) fn new(depot: Depot, link: Arc<OnceLock<Arc<Link>>>) -> (Self, committer::Worker) {
+    pub(crate) fn new(
+        depot: Depot,
+        link: Arc<OnceLock<Arc<Link>>>,
+        egress: Option<egress::Egress>,
+    ) -> (Self, committer::Worker) {
         let (committer, worker) = committer::Committer::new();
         let services = Self {
             depot,
             committer,
             index: Arc::default(),
             pagemap: Arc::new(pages::Pagemap::open()),
-            outbox: Outbox::new(link),
+            outbox: Outbox::new(link, egress),
         };
         (services, worker)
     }

@@ -43,6 +43,8 @@ pub struct Config {
     pub depot: Option<Depot>,
     /// Anonymous memory beyond which idle agents are suspended, bytes.
     pub memory_limit: Option<u64>,
+    /// How requests of agents leave it.
+    pub egress: egress::Settings,
 }
 
 impl Config {
@@ -60,6 +62,7 @@ impl Config {
             guest_threads: std::thread::available_parallelism().map_or(2, usize::from),
             depot: None,
             memory_limit: None,
+            egress: egress::Settings::default(),
         }
     }
 }
@@ -76,6 +79,9 @@ pub enum OpenError {
         #[source]
         source: io::Error,
     },
+    /// Requests cannot be made.
+    #[error("agents' requests cannot leave this host")]
+    Egress(#[source] egress::SetupError),
     /// `host.id` is not an id.
     #[error("{} does not hold a host id; remove it to get a new one", path.display())]
     Id {
@@ -108,7 +114,7 @@ impl OpenError {
             Self::Data { source, .. } | Self::Image(ImageError::Cache { source, .. }) => io_code(source),
             Self::Id { .. } | Self::Image(_) => 65,
             Self::Depot(_) => 74,
-            Self::Engine(_) => 71,
+            Self::Engine(_) | Self::Egress(_) => 71,
             Self::Panicked(_) => 70,
         }
     }
@@ -194,7 +200,16 @@ pub(crate) fn open(config: &Config, reports: mpsc::UnboundedSender<Report>) -> R
         .map_err(|source| OpenError::Data { path: config.data.clone(), source })?;
     tracing::info!(capacity, images = config.images.len(), "host ready");
     let link = Arc::new(OnceLock::new());
-    let (services, worker) = Services::new(depot.clone(), link.clone());
+    let egress = match egress::Egress::new(config.egress.clone()) {
+        Ok(egress) => Some(egress),
+        // A machine without a network can have a host all the same.
+        Err(error @ egress::SetupError::Nameservers(_)) => {
+            tracing::warn!(error = crate::link::chain(&error), "agents' requests cannot leave this host");
+            None
+        }
+        Err(error) => return Err(OpenError::Egress(error)),
+    };
+    let (services, worker) = Services::new(depot.clone(), link.clone(), egress);
     let index = services.index.clone();
     let means = agents::Means { images, executor, services, link: link.clone(), capacity, dir, reports };
     Ok(Opened { agents: Agents::new(means), worker, means: Ways { depot, index, link } })

@@ -47,6 +47,8 @@ pub use crate::{
 
 /// How long agents may take to come to rest when their host stops; then they go on from their last checkpoint.
 const DRAIN_GRACE: Duration = Duration::from_secs(5);
+/// How long the answers may take that agents which are gone already wait for; then nobody knows them.
+const LANDING_GRACE: Duration = Duration::from_secs(10);
 /// How long the API may take to hear of it.
 const REPORT_GRACE: Duration = Duration::from_secs(3);
 
@@ -151,6 +153,7 @@ impl Host {
         stop.cancelled().await;
         tracing::info!(agents = self.agents.count(), "draining");
         self.agents.release_all(DRAIN_GRACE).await;
+        self.agents.land_requests(LANDING_GRACE).await;
         leaving.cancel();
         closed.cancel();
         let served = serving.await;

@@ -12,7 +12,7 @@ use wire::{
         Commit, Commits, Committed, HEARTBEAT_SECONDS, Heartbeat, Lease, Redeem, Redeemed, Register,
         Registered, Report,
     },
-    message::{Delivery, Send},
+    message::{Complete, Delivery, Send},
     problem::{Code, Problem},
 };
 
@@ -141,6 +141,11 @@ impl Link {
     /// Sends a message on behalf of an agent. Again after an error: it is one message.
     pub(crate) async fn send(&self, agent: AgentId, send: &Send) -> Result<(), LinkError> {
         self.post::<()>(&format!("agents/{agent}/send"), send).await.map(|_| ())
+    }
+
+    /// Tells how an operation ended that this host did for an agent.
+    pub(crate) async fn complete(&self, agent: AgentId, complete: &Complete) -> Result<(), LinkError> {
+        self.post::<()>(&format!("agents/{agent}/completions"), complete).await.map(|_| ())
     }
 
     /// Redeems a ticket that a client brought directly, from a page of `origin`.

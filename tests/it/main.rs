@@ -17,6 +17,7 @@ mod inputs;
 mod isolation;
 mod operations;
 mod records;
+mod requests;
 mod shell;
 mod sockets;
 mod upgrades;

@@ -35,6 +35,8 @@ pub struct Setup {
     pub apart: bool,
     /// Anonymous memory above which its hosts suspend idle agents, bytes.
     pub memory_limit: Option<u64>,
+    /// Whether its agents can be granted requests to servers on this machine.
+    pub reaches_loopback: bool,
     /// Most agents of its tenant.
     pub tenant_agents: u32,
     /// More components it offers.
@@ -63,6 +65,7 @@ impl Default for Setup {
             depot: None,
             apart: false,
             memory_limit: None,
+            reaches_loopback: false,
             tenant_agents: 10_000,
             more_images: Vec::new(),
             runtimes: None,
@@ -243,6 +246,9 @@ impl Cloud {
         config.images.extend(self.setup.more_images.iter().cloned());
         config.max_agents = self.setup.max_agents;
         config.memory_limit = self.setup.memory_limit;
+        if self.setup.reaches_loopback {
+            config.egress.allow = vec!["127.0.0.0/8".parse().unwrap()];
+        }
         config.depot = Some(self.depot());
         let credential = match name {
             "host" => std::fs::read_to_string(self.dir.path().join("credential")).unwrap(),

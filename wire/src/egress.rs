@@ -134,7 +134,9 @@ impl Rule {
             return Err(BadRule(format!("a host has 1 to {MAX_HOST_BYTES} bytes").into()));
         }
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.' | b'_');
-        let labels = name.split('.').all(|label| (1..=63).contains(&label.len()));
+        // What ends in a number is an address, whatever it looks like (WHATWG URL, 3.5).
+        let number = name.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
+        let labels = !number && name.split('.').all(|label| (1..=63).contains(&label.len()));
         if !address && !(name.bytes().all(plain) && labels) {
             return Err(BadRule(Cow::Borrowed(
                 "a host is a name in lower case (an international one as xn--…), `*.` and a name, or an address",
@@ -276,6 +278,8 @@ mod tests {
             ("https://Example.com", "lower case"),
             ("https://*.com", "two parts"),
             ("https://*.1.2.3.4", "two parts"),
+            ("https://*.0.0.1", "lower case"),
+            ("https://2130706433", "lower case"),
             ("https://a*b.com", "lower case"),
             ("https://a..b", "lower case"),
             ("https://a:0", "1 to 65535"),

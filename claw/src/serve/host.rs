@@ -17,6 +17,7 @@ pub(crate) async fn run(args: Host, out: Output) -> Result<(), Failure> {
     config.address = args.address;
     config.depot = Some(depot::Depot::open(&args.store)?);
     config.memory_limit = args.memory_limit_mib.map(|mib| mib << 20);
+    config.egress.allow.clone_from(&args.egress_allow);
     config.public_url = args.public_url;
     let credential = profile::read(&args.credential_file)?;
     config.api = Some(host::ApiLink { url: args.api.trim_end_matches('/').to_owned(), credential });

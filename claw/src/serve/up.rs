@@ -66,6 +66,7 @@ pub(crate) async fn run(args: Up, around: &Surroundings, out: Output) -> Result<
     config.images = images;
     config.depot = Some(api.depot());
     config.memory_limit = args.memory_limit_mib.map(|mib| mib << 20);
+    config.egress.allow.clone_from(&args.egress_allow);
     let door = listen(([127, 0, 0, 1], 0).into()).await?;
     let host = tokio::select! {
         host = opened(config) => host?,

@@ -231,7 +231,7 @@ impl Mailbox {
                 Some(Item::Message { seq: delivery.seq, message: convert::message(message) })
             }
             Delivered::Completion { timeline: of, op, outcome } => (*of == timeline)
-                .then(|| Item::Completed(wit::Completion { op: *op, outcome: convert::sent(outcome) })),
+                .then(|| Item::Completed(wit::Completion { op: *op, outcome: convert::delivered(outcome) })),
         };
         queue.inbox = delivery.seq;
         if let Some(item) = item {

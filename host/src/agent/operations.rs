@@ -9,32 +9,57 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use checkpoint::manifest;
+use checkpoint::manifest::Fetch;
 use tokio::task::AbortHandle;
 use wire::{
     AgentId,
-    host::ResumeCause,
+    egress::Rule,
     message::{MAX_CONTENT_TYPE_BYTES, MAX_MESSAGE_BYTES, Recipient},
 };
 
 use super::Shared;
 use crate::{bindings::agent::openclaw::agent::types as wit, outbox::Outbox};
 
+mod fetch;
+mod life;
+
 /// Operations an agent may have in flight.
 pub(crate) const MAX_OPERATIONS: usize = 1024;
+/// Requests an agent may have in flight, those with an answer that it was not told yet among them.
+pub(crate) const MAX_REQUESTS: usize = 16;
 /// Longest sleep: a year. A longer one is not meant.
 const MAX_SLEEP: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// What an agent may do outside.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Grants {
+    pub(crate) send_to: Vec<Recipient>,
+    pub(crate) egress: Arc<[Rule]>,
+}
 
 #[derive(Debug)]
 enum State {
     /// A timer.
     Sleep { due_ms: u64, timer: AbortHandle },
-    /// A message that may not leave yet.
-    Held(Message),
+    /// A request that may be made again, on its way.
+    Asking(Box<Fetch>, AbortHandle),
+    /// It may not leave yet.
+    Held(Effect),
     /// A message that is being sent.
     Leaving(Message, AbortHandle),
+    /// A request that left; its answer comes by the inbox.
+    Out { fetch: Box<Fetch>, until_ms: u64 },
+    /// The same, from another host or an earlier time of this one: when its time is over it is given up.
+    Awaited { fetch: Box<Fetch>, until_ms: u64, timer: AbortHandle },
     /// Its completion is in the mailbox.
     Over,
+}
+
+/// What takes effect outside.
+#[derive(Debug, Clone)]
+enum Effect {
+    Message(Message),
+    Request(Box<Fetch>),
 }
 
 #[derive(Debug, Clone)]
@@ -49,7 +74,7 @@ struct Message {
 pub(crate) struct Operations {
     last: u64,
     running: BTreeMap<u64, State>,
-    send_to: Vec<Recipient>,
+    grants: Grants,
     outbox: Outbox,
 }
 
@@ -63,9 +88,9 @@ fn now_ms() -> u64 {
 }
 
 impl Operations {
-    /// None in flight, for an agent that may send to these.
-    pub(crate) fn new(send_to: Vec<Recipient>, outbox: Outbox) -> Self {
-        Self { last: 0, running: BTreeMap::new(), send_to, outbox }
+    /// None in flight, for an agent that may do this.
+    pub(crate) fn new(grants: Grants, outbox: Outbox) -> Self {
+        Self { last: 0, running: BTreeMap::new(), grants, outbox }
     }
 
     /// Begins an operation, or says why not.
@@ -87,7 +112,7 @@ impl Operations {
                 self.running.insert(self.last, sleep(agent.clone(), self.last, due_ms, duration));
                 Ok(self.last)
             }
-            wit::Operation::Fetch(fetch) => Err(refuse_fetch(&fetch)),
+            wit::Operation::Fetch(fetch) => self.fetch(agent, fetch),
             wit::Operation::Chat(chat) => Err(not_granted(format!(
                 "no model is configured for this agent (asked for {:?})",
                 short(&chat.model)
@@ -105,7 +130,7 @@ impl Operations {
             let reason = format!("{:?} is not the id of an agent", short(&to));
             return Err(refusal(wit::RefusalCode::Invalid, reason));
         };
-        let granted = self.send_to.iter().any(|grant| match grant {
+        let granted = self.grants.send_to.iter().any(|grant| match grant {
             Recipient::Tenant => true,
             Recipient::Agent(id) => *id == recipient,
         });
@@ -119,7 +144,8 @@ impl Operations {
             return Err(refusal(wit::RefusalCode::LimitExceeded, reason));
         }
         self.last += 1;
-        self.running.insert(self.last, State::Held(Message { to, content_type, body }));
+        let message = Message { to, content_type, body };
+        self.running.insert(self.last, State::Held(Effect::Message(message)));
         Ok(self.last)
     }
 
@@ -128,15 +154,29 @@ impl Operations {
         self.running.values().any(|state| matches!(state, State::Held(_)))
     }
 
-    /// A durable checkpoint holds every operation up to `last`: what has an effect outside may leave.
-    pub(crate) fn release(&mut self, agent: &Arc<Shared>, last: u64) {
+    /// A durable checkpoint holds every operation up to `last`: what has an effect outside may leave, but for requests
+    /// where the agent `goes`: who goes on from that checkpoint makes them. Whether something left that may not leave
+    /// twice, which that checkpoint does not say.
+    pub(crate) fn release(&mut self, agent: &Arc<Shared>, last: u64, goes: bool) -> bool {
+        let mut left = false;
         for (op, state) in self.running.range_mut(..=last) {
-            if let State::Held(message) = state {
-                let Message { to, content_type, body } = message.clone();
-                let task = self.outbox.send(agent, *op, to, content_type, body);
-                *state = State::Leaving(message.clone(), task);
-            }
+            let State::Held(effect) = state else { continue };
+            *state = match effect.clone() {
+                Effect::Request(_) if goes => continue,
+                Effect::Message(message) => {
+                    let Message { to, content_type, body } = message.clone();
+                    let task = self.outbox.send(agent, *op, to, content_type, body);
+                    State::Leaving(message, task)
+                }
+                Effect::Request(fetch) => {
+                    let until_ms = fetch::gives_up_at(now_ms(), &fetch);
+                    self.outbox.fetch(agent, *op, fetch::request(&fetch), self.grants.egress.clone());
+                    left = true;
+                    State::Out { fetch, until_ms }
+                }
+            };
         }
+        left
     }
 
     /// Cancels an operation; it completes as cancelled. One that completed stays completed.
@@ -146,8 +186,8 @@ impl Operations {
         let Some(state) = self.running.get_mut(&op) else { return };
         let outcome = match std::mem::replace(state, State::Over) {
             State::Over => return,
-            State::Sleep { timer, .. } => {
-                timer.abort();
+            State::Sleep { timer: task, .. } | State::Asking(_, task) => {
+                task.abort();
                 wit::Outcome::Cancelled("cancelled by the agent".to_owned())
             }
             State::Held(_) => wit::Outcome::Cancelled("cancelled by the agent".to_owned()),
@@ -155,8 +195,17 @@ impl Operations {
                 task.abort();
                 wit::Outcome::OutcomeUnknown("cancelled by the agent after it had left".to_owned())
             }
+            State::Out { .. } | State::Awaited { .. } => {
+                self.outbox.call_off(agent, op);
+                wit::Outcome::OutcomeUnknown("cancelled by the agent after it had left".to_owned())
+            }
         };
         agent.mailbox.completed(wit::Completion { op, outcome });
+    }
+
+    /// Whether a request waits for a checkpoint to leave.
+    pub(crate) fn holds_requests(&self) -> bool {
+        self.running.values().any(|state| matches!(state, State::Held(Effect::Request(_))))
     }
 
     /// Whether a completion is the operation's first, and so is delivered.
@@ -167,89 +216,6 @@ impl Operations {
     /// Number of the last operation that was submitted.
     pub(crate) fn last(&self) -> u64 {
         self.last
-    }
-
-    /// When the first timer is due, milliseconds since 1970.
-    pub(crate) fn first_due_ms(&self) -> Option<u64> {
-        let due = self.running.values().filter_map(|state| match state {
-            State::Sleep { due_ms, .. } => Some(*due_ms),
-            _ => None,
-        });
-        due.min()
-    }
-
-    /// As a checkpoint keeps them.
-    pub(crate) fn capture(&self) -> manifest::Operations {
-        let pending = self.running.iter().map(|(op, state)| manifest::Pending {
-            op: *op,
-            work: match state {
-                State::Sleep { due_ms, .. } => manifest::Work::Sleep { due_ms: *due_ms },
-                State::Held(message) | State::Leaving(message, _) => manifest::Work::Send {
-                    to: message.to.clone(),
-                    content_type: message.content_type.clone(),
-                    body: message.body.clone(),
-                },
-                State::Over => manifest::Work::Over,
-            },
-        });
-        manifest::Operations { last: self.last, pending: pending.collect() }
-    }
-
-    /// Goes on where a checkpoint left them. `over` are those whose completions wait already. What had an effect
-    /// outside goes on only in the life that began it; in another it completes as such.
-    pub(crate) fn restore(
-        &mut self,
-        agent: &Arc<Shared>,
-        kept: manifest::Operations,
-        cause: ResumeCause,
-        over: impl Fn(u64) -> bool,
-    ) {
-        self.last = kept.last;
-        let (now_ms, mut ripe) = (now_ms(), Vec::new());
-        for manifest::Pending { op, work } in kept.pending.into_iter().take(MAX_OPERATIONS) {
-            let state = match work {
-                _ if over(op) => State::Over,
-                manifest::Work::Over => State::Over,
-                manifest::Work::Sleep { due_ms } if due_ms <= now_ms => {
-                    ripe.push((due_ms, op));
-                    State::Over
-                }
-                manifest::Work::Sleep { due_ms } => {
-                    let left = Duration::from_millis(due_ms.saturating_sub(now_ms)).min(MAX_SLEEP);
-                    sleep(agent.clone(), op, due_ms, left)
-                }
-                manifest::Work::Send { to, content_type, body } => match cause {
-                    ResumeCause::Suspend | ResumeCause::Migrate | ResumeCause::Rollback => {
-                        State::Held(Message { to, content_type, body })
-                    }
-                    ResumeCause::Fork => {
-                        let outcome = wit::Outcome::Cancelled("forked".to_owned());
-                        agent.mailbox.completed(wit::Completion { op, outcome });
-                        State::Over
-                    }
-                    ResumeCause::Restore => {
-                        let outcome =
-                            wit::Outcome::OutcomeUnknown("restored to a time before it was known".to_owned());
-                        agent.mailbox.completed(wit::Completion { op, outcome });
-                        State::Over
-                    }
-                },
-                manifest::Work::Fetch(_) => {
-                    let outcome = wit::Outcome::OutcomeUnknown("this host cannot go on with it".to_owned());
-                    agent.mailbox.completed(wit::Completion { op, outcome });
-                    State::Over
-                }
-            };
-            self.running.insert(op, state);
-        }
-        // What ended while it was away comes in the order it would have come in: tasks of their own would race.
-        ripe.sort_unstable();
-        for (_, op) in ripe {
-            let outcome = wit::Outcome::Done(wit::Output::Slept);
-            agent.mailbox.completed(wit::Completion { op, outcome });
-        }
-        // They are in the checkpoint this goes on from.
-        self.release(agent, kept.last);
     }
 }
 
@@ -264,8 +230,13 @@ fn sleep(agent: Arc<Shared>, op: u64, due_ms: u64, left: Duration) -> State {
 impl Drop for Operations {
     fn drop(&mut self) {
         for state in self.running.values() {
-            if let State::Sleep { timer: task, .. } | State::Leaving(_, task) = state {
-                task.abort();
+            match state {
+                State::Sleep { timer: task, .. }
+                | State::Awaited { timer: task, .. }
+                | State::Asking(_, task)
+                | State::Leaving(_, task) => task.abort(),
+                // What left may not leave twice: it goes on without its agent.
+                State::Out { .. } | State::Held(_) | State::Over => {}
             }
         }
     }
@@ -280,150 +251,5 @@ fn short(text: &str) -> String {
     text.chars().take(100).collect()
 }
 
-fn refuse_fetch(fetch: &wit::Fetch) -> wit::Refusal {
-    let host = fetch.url.split("//").nth(1).and_then(|rest| rest.split(['/', '?', '#']).next());
-    match host {
-        Some(host) if !host.is_empty() => not_granted(format!(
-            "egress to {} is not granted: this agent has no egress rules",
-            short(host.rsplit('@').next().unwrap_or(host))
-        )),
-        _ => refusal(
-            wit::RefusalCode::Invalid,
-            format!("{:?} is not an absolute http or https URL", short(&fetch.url)),
-        ),
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::agent::{mailbox::Item, state::tests::shared};
-
-    fn fetch(url: &str) -> wit::Operation {
-        wit::Operation::Fetch(wit::Fetch {
-            method: "GET".to_owned(),
-            url: url.to_owned(),
-            headers: vec![],
-            body: vec![],
-            timeout_ms: None,
-            secret: None,
-            retryable: false,
-        })
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_sleep_completes_once() {
-        let agent = shared();
-        let mut operations = Operations::new(vec![], Outbox::default());
-        let op = operations.submit(&agent, wit::Operation::Sleep(1000)).unwrap();
-        let Some(Item::Completed(completion)) = agent.mailbox.next().await else { panic!("no completion") };
-        assert_eq!(completion.op, op);
-        assert!(matches!(completion.outcome, wit::Outcome::Done(wit::Output::Slept)));
-        // Cancelled after it completed: the second completion is not delivered.
-        operations.cancel(&agent, op);
-        assert!(operations.completed(op));
-        assert!(!operations.completed(op));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_cancelled_sleep_completes_as_cancelled() {
-        let agent = shared();
-        let mut operations = Operations::new(vec![], Outbox::default());
-        let op = operations.submit(&agent, wit::Operation::Sleep(1000)).unwrap();
-        operations.cancel(&agent, op);
-        // Again and again: one completion.
-        operations.cancel(&agent, op);
-        let Some(Item::Completed(completion)) = agent.mailbox.next().await else { panic!("no completion") };
-        assert!(matches!(completion.outcome, wit::Outcome::Cancelled(_)));
-        agent.mailbox.turn();
-        assert!(matches!(agent.mailbox.next().await, Some(Item::Turn)));
-    }
-
-    #[tokio::test]
-    async fn what_is_not_granted_is_refused_with_a_reason() {
-        let agent = shared();
-        let mut operations = Operations::new(vec![], Outbox::default());
-        let refused = operations.submit(&agent, fetch("https://user:pw@example.com/x?y")).unwrap_err();
-        assert!(matches!(refused.code, wit::RefusalCode::NotGranted));
-        assert!(
-            refused.reason.contains("example.com") && !refused.reason.contains("pw"),
-            "{}",
-            refused.reason
-        );
-        let refused = operations.submit(&agent, fetch("nonsense")).unwrap_err();
-        assert!(matches!(refused.code, wit::RefusalCode::Invalid));
-    }
-
-    fn to(id: AgentId) -> wit::Operation {
-        let body = b"hi".to_vec();
-        wit::Operation::Send(wit::MessageOut {
-            to: id.to_string(),
-            content_type: "text/plain".to_owned(),
-            body,
-        })
-    }
-
-    #[tokio::test]
-    async fn a_message_is_held_and_a_fork_does_not_send_it() {
-        let (agent, friend) = (shared(), AgentId::new());
-        let mut operations = Operations::new(vec![Recipient::Agent(friend)], Outbox::default());
-        assert!(operations.submit(&agent, to(AgentId::new())).is_err(), "not granted");
-        let op = operations.submit(&agent, to(friend)).unwrap();
-        assert!(operations.holds());
-        let kept = operations.capture();
-        operations.release(&agent, op);
-        assert!(!operations.holds());
-        let fork = shared();
-        let mut forked = Operations::new(vec![], Outbox::default());
-        forked.restore(&fork, kept, ResumeCause::Fork, |_| false);
-        let Some(Item::Completed(completion)) = fork.mailbox.next().await else { panic!("no completion") };
-        assert!(matches!(completion.outcome, wit::Outcome::Cancelled(why) if why == "forked"));
-        assert!(completion.op == op && !forked.holds());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_timer_goes_on_in_another_life() {
-        let (agent, next) = (shared(), shared());
-        let mut operations = Operations::new(vec![], Outbox::default());
-        let op = operations.submit(&agent, wit::Operation::Sleep(60_000)).unwrap();
-        let kept = operations.capture();
-        drop(operations);
-        let mut operations = Operations::new(vec![], Outbox::default());
-        operations.restore(&next, kept, ResumeCause::Suspend, |_| false);
-        assert!(operations.first_due_ms().is_some());
-        let Some(Item::Completed(completion)) = next.mailbox.next().await else { panic!("no completion") };
-        assert_eq!(completion.op, op);
-        assert_eq!(operations.submit(&next, wit::Operation::Sleep(1)).unwrap(), op + 1);
-    }
-
-    #[tokio::test]
-    async fn timers_that_ended_meanwhile_come_in_their_order() {
-        let agent = shared();
-        let pending = |op, due_ms| manifest::Pending { op, work: manifest::Work::Sleep { due_ms } };
-        let due = [9, 3, 7, 1, 5];
-        let kept = manifest::Operations {
-            last: 5,
-            pending: (1..).zip(due).map(|(op, at)| pending(op, at)).collect(),
-        };
-        let mut operations = Operations::new(vec![], Outbox::default());
-        operations.restore(&agent, kept, ResumeCause::Suspend, |_| false);
-        for expected in [4, 2, 5, 3, 1] {
-            let Some(Item::Completed(completion)) = agent.mailbox.next().await else {
-                panic!("no completion")
-            };
-            assert_eq!(completion.op, expected);
-            assert!(operations.completed(expected) && !operations.completed(expected));
-        }
-    }
-
-    #[tokio::test]
-    async fn operations_in_flight_are_bounded() {
-        let agent = shared();
-        let mut operations = Operations::new(vec![], Outbox::default());
-        for _ in 0..MAX_OPERATIONS {
-            operations.submit(&agent, wit::Operation::Sleep(60_000)).unwrap();
-        }
-        let refused = operations.submit(&agent, wit::Operation::Sleep(1)).unwrap_err();
-        assert!(matches!(refused.code, wit::RefusalCode::LimitExceeded));
-    }
-}
+mod tests;

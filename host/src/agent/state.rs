@@ -5,9 +5,11 @@ use std::sync::Arc;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use wire::message::Recipient;
-
-use super::{Shared, limiter::Limiter, operations::Operations};
+use super::{
+    Shared,
+    limiter::Limiter,
+    operations::{Grants, Operations},
+};
 use crate::{
     capabilities::wasi::View,
     handles::{Shadow, Staging},
@@ -44,7 +46,7 @@ impl AgentState {
         workspace: Workspace,
         limiter: Limiter,
         wasi: WasiCtx,
-        send_to: Vec<Recipient>,
+        grants: Grants,
         outbox: Outbox,
     ) -> Self {
         let mut table = ResourceTable::new();
@@ -53,7 +55,7 @@ impl AgentState {
             shared,
             workspace,
             limiter,
-            operations: Operations::new(send_to, outbox),
+            operations: Operations::new(grants, outbox),
             debt: 0,
             paid: 0,
             wasi,

@@ -76,6 +76,9 @@ impl Agents {
         shared.set_workspace(None);
         if live.moved {
             self.forget(shared);
+        } else {
+            // Nobody is left to hear the answers.
+            self.means.services.outbox.forget(shared.id);
         }
         shared.set_live(live);
     }

@@ -57,7 +57,8 @@ impl Agents {
             .iter()
             .filter(|(_, entry)| {
                 let runs = entry.shared.live().borrow().status == Status::Running;
-                runs && entry.shared.is_suspendable() && entry.shared.mailbox.is_idle()
+                let rests = entry.shared.mailbox.is_idle() && !entry.shared.is_asking();
+                runs && entry.shared.is_suspendable() && rests
             })
             .map(|(id, entry)| (entry.shared.idle_for(), *id, entry.shared.epoch()))
             .filter(|(idle, ..)| *idle >= BUSY)

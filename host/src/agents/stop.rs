@@ -74,6 +74,11 @@ impl Agents {
         }
     }
 
+    /// Waits for the answers that agents of this host wait for elsewhere, at most `grace`.
+    pub(crate) async fn land_requests(&self, grace: Duration) {
+        self.means.services.outbox.land(grace).await;
+    }
+
     /// Gives up every agent: each is committed as it is between two events, so that it goes on elsewhere. One that does
     /// not come to rest within `grace` goes on from its last checkpoint.
     pub(crate) async fn release_all(self: &Arc<Self>, grace: Duration) {

@@ -106,7 +106,7 @@ impl World {
         let outbox = crate::outbox::Outbox::default();
         let limiter = Limiter::new(64 << 20);
         let workspace = self.workspace.clone();
-        let state = AgentState::new(shared, workspace, limiter, context, vec![], outbox);
+        let state = AgentState::new(shared, workspace, limiter, context, Default::default(), outbox);
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.limiter);
         store.set_max_component_handles(1024);

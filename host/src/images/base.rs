@@ -36,7 +36,14 @@ pub(super) async fn take(
     let shared = Shared::new(id, 0, TerminalLog::new(Size::DEFAULT), Some(workspace.clone()));
     let context = wasi::context(&shared, &BTreeMap::new(), Clock::new());
     let outbox = Outbox::default();
-    let state = AgentState::new(shared, workspace, Limiter::new(MAX_MEMORY_BYTES), context, vec![], outbox);
+    let state = AgentState::new(
+        shared,
+        workspace,
+        Limiter::new(MAX_MEMORY_BYTES),
+        context,
+        Default::default(),
+        outbox,
+    );
     let mut store = Store::new(component.engine(), state);
     store.limiter(|state| &mut state.limiter);
     let read = async {

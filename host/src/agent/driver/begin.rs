@@ -21,6 +21,7 @@ use crate::{
         Shared,
         limiter::Limiter,
         mailbox::{Captured, Item},
+        operations::Grants,
         pace::{Ahead, Bucket, Paced},
         state::AgentState,
     },
@@ -92,7 +93,8 @@ pub(in crate::agent) fn store(
     let memory_limit = usize::try_from(u64::from(start.limits.memory_mib) << 20).unwrap_or(usize::MAX);
     let outbox = services.outbox.of(start.timeline);
     let limiter = Limiter::new(memory_limit);
-    let state = AgentState::new(shared.clone(), workspace, limiter, context, start.send_to.clone(), outbox);
+    let grants = Grants { send_to: start.send_to.clone(), egress: start.egress.clone().into() };
+    let state = AgentState::new(shared.clone(), workspace, limiter, context, grants, outbox);
     let mut store = Store::new(image.engine(), state);
     store.limiter(|state| &mut state.limiter);
     store.set_hostcall_fuel(HOSTCALL_BYTES);
@@ -220,7 +222,9 @@ impl Running {
             events.iter().any(|event| matches!(event, manifest::Event::Completed { op: of, .. } if *of == op))
         };
         let operations = std::mem::take(&mut kept.operations);
-        self.store.data_mut().operations.restore(&self.shared, operations, cause, over);
+        if self.store.data_mut().operations.restore(&self.shared, operations, cause, over) {
+            self.dirty = Some(Instant::now());
+        }
         self.shared.mailbox.load(Captured { events, inbox: kept.inbox });
         self.resumed(cause, away_ms);
         Ok(())

@@ -45,6 +45,8 @@ type Asked = oneshot::Sender<Result<Option<CheckpointId>, AskError>>;
 struct Covers {
     past: Past,
     operations: u64,
+    /// The agent does not go on from it here.
+    goes: bool,
     /// The workspace's count of changes, and what tells its files apart, where they were read.
     files: Option<(u64, Stamps)>,
     begun: Instant,
@@ -79,7 +81,7 @@ impl Running {
         if self.image.suspendable().is_none() {
             // There is no way back, so nothing can be undone that has left.
             let last = self.store.data().operations.last();
-            self.store.data_mut().operations.release(&self.shared, last);
+            self.store.data_mut().operations.release(&self.shared, last, false);
             self.past = Past::default();
             self.dirty = None;
             return Ok(());
@@ -135,6 +137,13 @@ impl Running {
             if let Err(ending) = self.settle_commit().await {
                 return Ok(ending);
             }
+            if self.store.data().operations.holds_requests() {
+                // They are made from here, so that what follows can say that they left.
+                let _ = self.submit(CheckpointKind::Automatic, None, Then::Run {}, true, None).await;
+                if let Err(ending) = self.settle_commit().await {
+                    return Ok(ending);
+                }
+            }
             if self.last.is_some() && self.dirty.is_none() && self.is_at_rest() {
                 self.submit_unchanged(then).await;
             } else {
@@ -160,7 +169,7 @@ impl Running {
     pub(super) async fn suspend_idle(&mut self) -> Result<(), Ending> {
         self.idle_since = Instant::now();
         let due = self.store.data().operations.first_due_ms();
-        if due.is_some_and(|due| due < now_ms().saturating_add(NOT_WORTH_IT_MS)) {
+        if self.shared.is_asking() || due.is_some_and(|due| due < now_ms().saturating_add(NOT_WORTH_IT_MS)) {
             return Ok(());
         }
         let then = Then::Suspend { reason: StatusReason::IdleTimeout, parked: self.shared.is_watched() };
@@ -190,6 +199,7 @@ impl Running {
         let covers = Covers {
             past: std::mem::take(&mut self.past),
             operations: self.store.data().operations.last(),
+            goes: then != Then::Run {},
             files: None,
             begun: Instant::now(),
         };
@@ -241,6 +251,7 @@ impl Running {
         let covers = Covers {
             past: std::mem::take(&mut self.past),
             operations: self.store.data().operations.last(),
+            goes: then != Then::Run {},
             files: read,
             begun,
         };
@@ -349,7 +360,10 @@ impl Running {
             }
         }
         let shared: &Arc<_> = &self.shared;
-        self.store.data_mut().operations.release(shared, covers.operations);
+        if self.store.data_mut().operations.release(shared, covers.operations, covers.goes) {
+            // Whoever goes on from this checkpoint would send it again.
+            self.dirty.get_or_insert_with(Instant::now);
+        }
     }
 }
 

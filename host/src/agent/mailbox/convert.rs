@@ -1,7 +1,7 @@
 //! What waits for an agent, between its three forms: the guest's contract, a checkpoint's, and the inbox's.
 
 use checkpoint::manifest::{self, Event};
-use wire::message::{Message, Outcome, Sender};
+use wire::message::{FailureCode, Header, Message, Outcome, Sender};
 
 use super::{Item, Origin};
 use crate::bindings::agent::openclaw::agent::types as wit;
@@ -126,16 +126,34 @@ pub(crate) fn message(message: &Message) -> wit::Message {
     }
 }
 
-/// How sending a message ended, as the agent is told.
-pub(crate) fn sent(outcome: &Outcome) -> wit::Outcome {
+/// How an operation ended, as the agent is told.
+pub(crate) fn delivered(outcome: &Outcome) -> wit::Outcome {
     match outcome {
         Outcome::Sent { message } => wit::Outcome::Done(wit::Output::Sent(message.to_string())),
-        Outcome::Failed { reason, retryable } => wit::Outcome::Failed(wit::Failure {
-            // The recipient or the tenant's rules said no.
-            code: wit::FailureCode::RefusedByPeer,
+        Outcome::Fetched { status, headers, body } => {
+            let header = |h: &Header| wit::Header { name: h.name.clone(), value: h.value.clone() };
+            let headers = headers.iter().map(header).collect();
+            let response = wit::Response { status: *status, headers, body: body.clone() };
+            wit::Outcome::Done(wit::Output::Fetched(response))
+        }
+        Outcome::Failed { code, reason, retryable } => wit::Outcome::Failed(wit::Failure {
+            code: failure(*code),
             reason: reason.clone(),
             retryable: *retryable,
         }),
+        Outcome::Unknown { reason } => wit::Outcome::OutcomeUnknown(reason.clone()),
+    }
+}
+
+fn failure(code: FailureCode) -> wit::FailureCode {
+    match code {
+        FailureCode::Timeout => wit::FailureCode::Timeout,
+        FailureCode::Unreachable => wit::FailureCode::Unreachable,
+        FailureCode::RefusedByPeer => wit::FailureCode::RefusedByPeer,
+        FailureCode::TooLarge => wit::FailureCode::TooLarge,
+        FailureCode::RateLimited => wit::FailureCode::RateLimited,
+        FailureCode::Invalid => wit::FailureCode::Invalid,
+        FailureCode::Internal => wit::FailureCode::Internal,
     }
 }
 

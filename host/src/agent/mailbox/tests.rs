@@ -89,7 +89,11 @@ async fn an_entry_of_the_inbox_is_taken_once() {
         what: Delivered::Completion {
             timeline,
             op: 9,
-            outcome: wire::message::Outcome::Failed { reason: "no".to_owned(), retryable: false },
+            outcome: wire::message::Outcome::Failed {
+                code: wire::message::FailureCode::RefusedByPeer,
+                reason: "no".to_owned(),
+                retryable: false,
+            },
         },
     };
     // Of another life of the agent.
