@@ -137,7 +137,8 @@ impl Rule {
         // What ends in a number is an address, whatever it looks like (WHATWG URL, 3.5).
         let number = name.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
         let labels = !number && name.split('.').all(|label| (1..=63).contains(&label.len()));
-        if !address && !(name.bytes().all(plain) && labels) {
+        let is_name = labels && name.bytes().all(plain);
+        if !address && !is_name {
             return Err(BadRule(Cow::Borrowed(
                 "a host is a name in lower case (an international one as xn--…), `*.` and a name, or an address",
             )));
