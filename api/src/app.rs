@@ -35,6 +35,7 @@ mod kept;
 pub(crate) mod logs;
 pub(crate) mod mail;
 mod parking;
+mod pauses;
 mod placing;
 mod sessions;
 pub(crate) mod suspending;
@@ -68,6 +69,8 @@ pub(crate) struct App {
     pub(crate) settings: Settings,
     /// Agents that a task of this process is placing just now.
     placing: Arc<Mutex<HashSet<AgentId>>>,
+    /// Agents that are not to be placed yet.
+    pub(crate) pauses: pauses::Pauses,
     /// Tasks that outlive the request that began them.
     pub(crate) tasks: TaskTracker,
     /// Sockets being relayed.
@@ -129,6 +132,7 @@ impl App {
             access: access::Cache::default(),
             settings,
             placing: Arc::default(),
+            pauses: pauses::Pauses::default(),
             tasks: TaskTracker::new(),
             sockets: TaskTracker::new(),
             events,

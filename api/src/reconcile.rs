@@ -118,7 +118,7 @@ async fn place(app: &Arc<App>, slots: &Arc<Semaphore>, after: &mut Option<AgentI
         let is_last = page.len() < PAGE;
         for agent in page {
             let id = agent.id;
-            if !app.waits(&agent) {
+            if !app.waits(&agent) && !app.pauses.lasts(id) {
                 let Ok(slot) = slots.clone().try_acquire_owned() else { return Ok(()) };
                 place_one(app, agent, slots, slot);
             }

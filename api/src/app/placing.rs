@@ -197,6 +197,10 @@ impl App {
         let (id, epoch) = (agent.id, agent.epoch);
         let runs = matches!(outcome, Outcome::Runs(_));
         match outcome {
+            Outcome::Later(_) => self.pauses.failed(id),
+            _ => self.pauses.over(id),
+        }
+        match outcome {
             Outcome::Elsewhere { .. } => self.fleet.full(to.id),
             Outcome::Later(_) | Outcome::Fails(..) => self.fleet.left(to.id),
             Outcome::Runs(_) => {}

@@ -144,12 +144,12 @@ async fn checkpoints_that_cannot_be_read_at_all_are_the_end_and_no_loop() {
 async fn an_object_store_that_is_away_is_waited_for() {
     let (cloud, host) = Cloud::start().await;
     let agent = cloud.suspended().await;
-    for _ in 0..4 {
+    for _ in 0..2 {
         host.seen().starts.push_back(refused(RefusalCode::StoreUnavailable));
     }
     let back = cloud.turn(&format!("/v1/agents/{agent}/resume")).await;
     assert_eq!(back.json::<serde_json::Value>().await.unwrap()["status"], "running");
-    assert_eq!(host.starts_of(agent).len(), 6);
+    assert_eq!(host.starts_of(agent).len(), 4);
 }
 
 #[tokio::test]
