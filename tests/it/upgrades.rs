@@ -60,3 +60,25 @@ async fn a_version_that_does_not_take_over_changes_nothing() {
     terminal.keys("d").await;
     terminal.wait_line("counter version 1: 4").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agent_of_the_sdk_goes_on_in_its_next_version() {
+    let cloud =
+        Cloud::with(Setup { images: vec!["tally", "tally-v2", "tally-v3"], ..Setup::default() }).await;
+    let agent = cloud.spawn(json!({ "image": "tally" })).await;
+    let mut terminal = cloud.terminal(&agent).await;
+    terminal.wait_line("tally version 1 has \"\"").await;
+    terminal.keys("ab").await;
+    terminal.wait_line("tally version 1: ab").await;
+    let (status, upgraded) = upgrade(&cloud, &agent, "tally-v2").await;
+    assert_eq!(status, StatusCode::OK, "{upgraded}");
+    terminal.wait_line("tally version 2 has \"ab\"").await;
+    terminal.keys("!").await;
+    terminal.wait_line("tally version 2: ab!").await;
+    let (status, refused) = upgrade(&cloud, &agent, "tally-v3").await;
+    assert_eq!(status, StatusCode::CONFLICT, "{refused}");
+    let why = refused["detail"].as_str().unwrap();
+    assert!(why.contains("tally version 3 takes no exclamation marks"), "{why}");
+    terminal.keys("c").await;
+    terminal.wait_line("tally version 2: ab!c").await;
+}

@@ -19,9 +19,9 @@ pub fn image(name: &str) -> host::ImageSource {
     let mut bytes = std::fs::read(&path)
         .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask guests` first", path.display()));
     if version != "1" {
-        const TEXT: &[u8] = b"counter version ";
-        let at = bytes.windows(TEXT.len()).position(|text| text == TEXT).expect("it has a version");
-        bytes[at + TEXT.len()] = version.as_bytes()[0];
+        let text = format!("{file} version ").into_bytes();
+        let at = bytes.windows(text.len()).position(|here| here == text).expect("it has a version");
+        bytes[at + text.len()] = version.as_bytes()[0];
     }
     host::ImageSource {
         name: name.to_owned(),

@@ -7,7 +7,7 @@ use crate::{guests, progress, workspace::Workspace};
 /// Options of `cargo xtask bench`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// spawn, echo, density, suspend, checkpoint, fork, parked, drain, instrumentation, checkpoints, objects or all
+    /// spawn, echo, density, suspend, checkpoint, fork, parked, drain, instrumentation, checkpoints, objects or all; parked-all takes many minutes
     name: String,
     /// Passed to the benchmark: --json FILE, --repeat N
     #[arg(last = true)]

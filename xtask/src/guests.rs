@@ -15,7 +15,7 @@ mod languages;
 mod tools;
 
 /// A component's name and the package of the workspace that makes it.
-const GUESTS: [(&str, &str); 7] = [
+const GUESTS: [(&str, &str); 8] = [
     ("shell", "shell-agent"),
     ("hello", "hello-agent"),
     ("hostile", "hostile-agent"),
@@ -23,9 +23,10 @@ const GUESTS: [(&str, &str); 7] = [
     ("load", "load-agent"),
     ("filter", "filter-command"),
     ("counter", "counter-agent"),
+    ("tally", "tally-agent"),
 ];
 /// Everything that decides what they are.
-const INPUTS: [&str; 10] = [
+const INPUTS: [&str; 11] = [
     "wit",
     "agent-guest",
     "tests/guests/hostile",
@@ -33,6 +34,7 @@ const INPUTS: [&str; 10] = [
     "tests/guests/load",
     "tests/guests/filter",
     "tests/guests/counter",
+    "tests/guests/tally",
     "Cargo.toml",
     "Cargo.lock",
     "rust-toolchain.toml",

@@ -28,3 +28,18 @@ wit_bindgen::generate!({
 
 /// What the generated export calls need, reachable from the crate that exports.
 pub use wit_bindgen::rt as runtime;
+
+/// What agents export besides that carry their state to another version of themselves. With the world `agent` it is
+/// `upgradable-agent`, whose own export macro would define that of `agent` a second time.
+pub mod upgradable {
+    wit_bindgen::generate!({
+        inline: "package openclaw:sdk; world versions { export openclaw:agent/upgrade@0.1.0; }",
+        path: "../../wit/agent",
+        world: "openclaw:sdk/versions",
+        pub_export_macro: true,
+        export_macro_name: "export_versions",
+        default_bindings_module: "agent::bindings::upgradable",
+        runtime_path: "::agent::bindings::runtime",
+        with: { "openclaw:agent/types@0.1.0": crate::bindings::openclaw::agent::types },
+    });
+}

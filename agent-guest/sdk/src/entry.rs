@@ -41,6 +41,26 @@ where
     }
 }
 
+/// Takes over the state of another version; what the export made by [`main!`](crate::main) calls. The first event
+/// after it begins what goes on with it.
+///
+/// # Errors
+/// Why the state is not taken: the agent stays what it was.
+#[doc(hidden)]
+pub fn load<S, F, E>(
+    state: Vec<u8>,
+    read: impl FnOnce(Vec<u8>) -> Result<S, E>,
+    go_on: impl FnOnce(S) -> F,
+) -> Result<(), Fault>
+where
+    F: Future<Output = Result<(), E>> + 'static,
+    E: Display,
+{
+    let state = read(state).map_err(|error| Fault { reason: error.to_string() })?;
+    begin(go_on(state));
+    Ok(())
+}
+
 fn begin<E: Display>(main: impl Future<Output = Result<(), E>> + 'static) {
     #[cfg(target_family = "wasm")]
     report_panics();
@@ -84,6 +104,38 @@ pub(crate) fn reset() {
 /// }
 /// # fn main() {}
 /// ```
+///
+/// An agent that another version of its image may take over says how (`claw upgrade`): what it hands over, how that is
+/// read, which may refuse it, and what goes on with it in place of the first function. Tasks and pending operations stay
+/// behind: what they were about is in what is handed over, or lost.
+///
+/// ```
+/// use std::cell::Cell;
+///
+/// thread_local!(static COUNT: Cell<u32> = const { Cell::new(0) });
+///
+/// agent::main!(counter, upgrade: { save, load, go_on });
+///
+/// async fn counter(_: agent::Start) -> Result<(), String> {
+///     go_on(0).await
+/// }
+///
+/// fn save() -> Vec<u8> {
+///     COUNT.get().to_le_bytes().to_vec()
+/// }
+///
+/// fn load(state: Vec<u8>) -> Result<u32, String> {
+///     let bytes = state.try_into().map_err(|_| "this is not a counter's")?;
+///     Ok(u32::from_le_bytes(bytes))
+/// }
+///
+/// async fn go_on(count: u32) -> Result<(), String> {
+///     COUNT.set(count);
+///     agent::println!("at {count}");
+///     Ok(())
+/// }
+/// # fn main() {}
+/// ```
 #[macro_export]
 macro_rules! main {
     ($main:path) => {
@@ -105,6 +157,35 @@ macro_rules! main {
                 $crate::types::Event,
             ) -> ::core::result::Result<$crate::types::Next, $crate::types::Fault> =
                 <Component as $crate::bindings::exports::openclaw::agent::handler::Guest>::handle;
+        };
+    };
+    ($main:path, upgrade: { $save:path, $load:path, $go_on:path }) => {
+        $crate::main!($main);
+
+        const _: () = {
+            use $crate::bindings::upgradable::exports::openclaw::agent::upgrade;
+
+            struct Versions;
+
+            impl upgrade::Guest for Versions {
+                fn save() -> ::std::vec::Vec<u8> {
+                    $save()
+                }
+
+                fn load(state: ::std::vec::Vec<u8>) -> ::core::result::Result<(), $crate::types::Fault> {
+                    $crate::entry::load(state, $load, $go_on)
+                }
+            }
+
+            #[cfg(target_family = "wasm")]
+            $crate::bindings::upgradable::export_versions!(
+                Versions with_types_in $crate::bindings::upgradable
+            );
+            #[cfg(not(target_family = "wasm"))]
+            const _: (
+                fn() -> ::std::vec::Vec<u8>,
+                fn(::std::vec::Vec<u8>) -> ::core::result::Result<(), $crate::types::Fault>,
+            ) = (<Versions as upgrade::Guest>::save, <Versions as upgrade::Guest>::load);
         };
     };
 }

@@ -36,14 +36,18 @@ const ALL: [&str; 11] = [
     "objects",
 ];
 
+/// Not a part of all: it takes many minutes.
+const LONG: &str = "parked-all";
+
 fn main() -> anyhow::Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let option = |name: &str| args.iter().position(|arg| arg == name).and_then(|at| args.get(at + 1));
     let name = args.first().map_or("all", String::as_str);
     let repeat: usize = option("--repeat").map_or(Ok(1), |n| n.parse())?;
     let file = option("--json").map(Path::new);
-    let names: Vec<_> = ALL.into_iter().filter(|known| name == *known || name == "all").collect();
-    anyhow::ensure!(!names.is_empty(), "no benchmark {name:?}: {} or all", ALL.join(", "));
+    let all = ALL.into_iter().filter(|known| name == *known || name == "all");
+    let names: Vec<_> = all.chain((name == LONG).then_some(LONG)).collect();
+    anyhow::ensure!(!names.is_empty(), "no benchmark {name:?}: {}, {LONG} or all", ALL.join(", "));
     let machine = machine::describe();
     println!("{}", machine::line(&machine));
     let [api, host, client] = parts::start()?;
@@ -73,6 +77,7 @@ async fn run(name: &str) -> Value {
         "checkpoint" => checkpoint::run().await,
         "fork" => fork::run().await,
         "parked" => parked::run().await,
+        LONG => parked::all().await,
         "drain" => drain::run().await,
         "instrumentation" => overhead::instrumentation().await,
         "checkpoints" => overhead::checkpoints().await,

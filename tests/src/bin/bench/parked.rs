@@ -67,6 +67,33 @@ pub(crate) async fn run() -> Value {
     })
 }
 
+/// The same, where a host suspended every one of them.
+pub(crate) async fn all() -> Value {
+    const LOOKS: [usize; 7] = [1_000, 10_000, 20_000, 40_000, 60_000, 80_000, ALL];
+    let setup = Setup { tenant_agents: 200_000, ..parts::setup(&["shell"], 400) };
+    let cloud = Arc::new(Cloud::with(setup).await);
+    let mut count = FEW;
+    let first = fleet(&cloud, FEW, true).await;
+    let few = Lists::of(&cloud, &format!("{FEW} suspended")).await;
+    let few_resumed = resumes(&cloud, &first[0], &format!("{FEW} suspended")).await;
+    let (begun, mut steps) = (Instant::now(), vec![json!([FEW, status_kib("RssAnon")])]);
+    for look in LOOKS {
+        // The client's own list of them is not to be taken for memory of the host.
+        drop(fleet(&cloud, look - count, true).await);
+        count = look;
+        let kib = status_kib("RssAnon");
+        println!("{look} suspended after {:.0} s: RssAnon {kib} KiB", begun.elapsed().as_secs_f64());
+        steps.push(json!([look, kib]));
+    }
+    let many = Lists::of(&cloud, &format!("{ALL} suspended")).await;
+    let many_resumed = resumes(&cloud, &first[0], &format!("{ALL} suspended")).await;
+    json!({
+        "suspended_and_rss_anon_kib": steps, "seconds": begun.elapsed().as_secs_f64(),
+        "with_few": few, "with_all": many, "resume_with_few": few_resumed, "resume_with_all": many_resumed,
+        "promised": "no memory of the host; the list flat",
+    })
+}
+
 struct Lists;
 
 impl Lists {
