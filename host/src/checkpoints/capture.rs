@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use checkpoint::{
-    Checkpoint, ChunkRef, Piece,
+    Checkpoint, ChunkRef, Hash, Piece,
     manifest::{Guest, Memory, PAGE_BYTES, Tree},
     map::Extent,
 };
@@ -49,16 +49,21 @@ impl Snapshot {
     /// Bytes in memory that are to be stored.
     pub(crate) fn new_bytes(&self) -> usize {
         let mut bytes = 0;
-        let mut add = |piece: &Piece| {
-            if let Piece::New(new) = piece {
-                bytes += new.len();
+        self.each_new(&mut |_, new| bytes += new.len());
+        bytes
+    }
+
+    /// Shows `see` everything that is to be stored, and its hash.
+    pub(crate) fn each_new(&self, see: &mut impl FnMut(&Hash, &Bytes)) {
+        let mut see = |piece: &Piece| {
+            if let Piece::New(hash, new) = piece {
+                see(hash, new);
             }
         };
-        self.checkpoint.each_chunk(&mut add);
+        self.checkpoint.each_chunk(&mut see);
         if let Files::Captured(tree) = &self.files {
-            tree.each_chunk(&mut add);
+            tree.each_chunk(&mut see);
         }
-        bytes
     }
 }
 
@@ -149,8 +154,10 @@ async fn memory(
         for &page in some {
             let bytes = &bytes[page as usize * PAGE_BYTES..][..PAGE_BYTES];
             if bytes != eyes.base.page(memory, page) {
-                let stored = eyes.index.find(&look.hash(page, bytes)).map(Piece::Stored);
-                pages.push((page, stored.unwrap_or_else(|| Piece::New(Bytes::copy_from_slice(bytes)))));
+                let hash = look.hash(page, bytes);
+                let stored = eyes.index.find(&hash).map(Piece::Stored);
+                let new = || Piece::New(hash, Bytes::copy_from_slice(bytes));
+                pages.push((page, stored.unwrap_or_else(new)));
             }
         }
         if some.len() == PAGES_A_SLICE {
