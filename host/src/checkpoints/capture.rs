@@ -151,15 +151,14 @@ async fn memory(
     for some in written.chunks(PAGES_A_SLICE) {
         // Looked up anew for each: a borrow of the store does not outlive an await.
         let bytes = list.as_le_slice(&*store);
-        for &page in some {
-            let bytes = &bytes[page as usize * PAGE_BYTES..][..PAGE_BYTES];
-            if bytes != eyes.base.page(memory, page) {
-                let hash = look.hash(page, bytes);
-                let stored = eyes.index.find(&hash).map(Piece::Stored);
-                let new = || Piece::New(hash, Bytes::copy_from_slice(bytes));
-                pages.push((page, stored.unwrap_or_else(new)));
-            }
-        }
+        let of = |page: u32| &bytes[page as usize * PAGE_BYTES..][..PAGE_BYTES];
+        let differs = some.iter().filter(|page| of(**page) != eyes.base.page(memory, **page));
+        let hashed: Vec<_> = differs.map(|page| (*page, look.hash(*page, of(*page)))).collect();
+        let stored = eyes.index.find_all(hashed.iter().map(|(_, hash)| hash));
+        pages.extend(hashed.into_iter().zip(stored).map(|((page, hash), stored)| {
+            let new = || Piece::New(hash, Bytes::copy_from_slice(of(page)));
+            (page, stored.map_or_else(new, Piece::Stored))
+        }));
         if some.len() == PAGES_A_SLICE {
             crate::executor::end_slice().await;
         }

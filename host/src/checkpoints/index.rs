@@ -30,13 +30,13 @@ impl Index {
 
     /// Where a chunk is stored, as far as this host remembers.
     pub(crate) fn find(&self, hash: &Hash) -> Option<ChunkRef> {
+        self.lock().find(hash)
+    }
+
+    /// [`Self::find`] for many.
+    pub(crate) fn find_all<'a>(&self, hashes: impl Iterator<Item = &'a Hash>) -> Vec<Option<ChunkRef>> {
         let mut halves = self.lock();
-        if let Some(found) = halves.young.get(hash) {
-            return Some(*found);
-        }
-        let found = halves.old.remove(hash)?;
-        halves.remember(found);
-        Some(found)
+        hashes.map(|hash| halves.find(hash)).collect()
     }
 
     /// A chunk is stored.
@@ -56,6 +56,15 @@ impl Index {
 }
 
 impl Halves {
+    fn find(&mut self, hash: &Hash) -> Option<ChunkRef> {
+        if let Some(found) = self.young.get(hash) {
+            return Some(*found);
+        }
+        let found = self.old.remove(hash)?;
+        self.remember(found);
+        Some(found)
+    }
+
     fn remember(&mut self, chunk: ChunkRef) {
         if self.young.len() >= HALF {
             self.old = std::mem::take(&mut self.young);

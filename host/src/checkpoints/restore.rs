@@ -28,6 +28,8 @@ use crate::{
 
 /// Adjacent pages written in one call.
 const RUN_PAGES: usize = 64;
+/// From here on they are made present before.
+const MANY_PAGES: usize = 8;
 
 /// A checkpoint, read and verified.
 #[derive(Debug)]
@@ -181,7 +183,6 @@ pub(crate) async fn guest(
             let (found, expected) = (kept.pages.len(), usize::try_from(room).unwrap_or(usize::MAX));
             return Err(AccessError::Shape { what: "pages", found, expected }.into());
         }
-        populate(store, instance, access, memory, &kept.pages).await?;
         let mut run = Run::default();
         let mut rest = kept.pages.iter().peekable();
         for page in written {
@@ -200,29 +201,6 @@ pub(crate) async fn guest(
     }
     access.set_globals(store, instance, &kept.globals).await?;
     handles(store, instance, image, kept).await
-}
-
-/// Has pages that follow one another ready to be written.
-async fn populate(
-    store: &mut Store<AgentState>,
-    instance: &Instance,
-    access: &super::access::Access,
-    memory: usize,
-    pages: &[(u32, Bytes)],
-) -> Result<(), AccessError> {
-    let Some(list) = access.memory(store, instance, memory).await? else { return Ok(()) };
-    for some in pages.chunks(RUN_PAGES) {
-        // Looked up anew for each: a borrow of the store does not outlive an await.
-        let bytes = list.as_le_slice(&*store);
-        for run in some.chunk_by(|(page, _), (next, _)| *next == page + 1).filter(|run| run.len() > 1) {
-            let from = run[0].0 as usize * PAGE_BYTES;
-            bytes.get(from..from + run.len() * PAGE_BYTES).map(pages::populate);
-        }
-        if some.len() == RUN_PAGES {
-            crate::executor::end_slice().await;
-        }
-    }
-    Ok(())
 }
 
 /// Pages that follow one another, to be written at once.
@@ -260,6 +238,12 @@ impl Run {
     ) -> Result<(), AccessError> {
         if !self.bytes.is_empty() {
             let offset = self.first << PAGE_BYTES.trailing_zeros();
+            if self.bytes.len() >= MANY_PAGES * PAGE_BYTES
+                && let Some(list) = access.memory(store, instance, memory).await?
+            {
+                let all = list.as_le_slice(&*store);
+                all.get(offset as usize..).and_then(|from| from.get(..self.bytes.len())).map(pages::populate);
+            }
             access.write(store, instance, memory, offset, &self.bytes).await?;
             if self.bytes.len() >= RUN_PAGES * PAGE_BYTES {
                 crate::executor::end_slice().await;
