@@ -23,7 +23,9 @@ pub(crate) fn open(dir: &Path) -> Result<LocalFileSystem, OpenError> {
         sync(parent).map_err(failed)?;
     }
     let packs = dir.join(names::PACKS);
-    spread(&packs).map_err(failed)?;
+    if let Err(error) = spread(&packs) {
+        tracing::warn!(%error, "no room for the depot's directories: writes create theirs");
+    }
     sweep(&packs).map_err(failed)?;
     let store =
         LocalFileSystem::new_with_prefix(dir).map_err(|error| OpenError::Settings(Box::new(error)))?;
@@ -31,8 +33,8 @@ pub(crate) fn open(dir: &Path) -> Result<LocalFileSystem, OpenError> {
     Ok(store.with_fsync(true))
 }
 
-/// Creates the directories that packs are in. One that a write has to create has to reach the disk with it, and so has
-/// its parent: a write would take twice as long.
+/// Creates the directories that packs are in. One that a write has to create has to reach the disk before it, and so has
+/// its parent: such a write waits for four syncs instead of two.
 fn spread(packs: &Path) -> io::Result<()> {
     let mut dirs = DirBuilder::new();
     dirs.recursive(true).mode(0o700);

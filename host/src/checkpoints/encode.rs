@@ -252,3 +252,46 @@ fn one(
     };
     Ok((taken, kept))
 }
+
+#[cfg(test)]
+mod tests {
+    use checkpoint::{manifest::PAGE_BYTES, unpack};
+
+    use super::*;
+
+    #[test]
+    fn what_two_threads_store_is_there_once_and_counted_once() {
+        let page = |n: usize| Bytes::from(n.to_le_bytes().repeat(PAGE_BYTES / 8));
+        let pieces: Vec<_> = (0..2 * MANY).map(|n| Piece::new(page(n))).collect();
+        let new = (1..=MANY).map(|n| (checkpoint::hash(&page(n)), page(n))).collect();
+        let work = move || {
+            let mut packs = Packs::new(Arc::default());
+            packs.ahead(new);
+            let mut agent = |keeps| {
+                (packs.unique, packs.keeps) = (0, keeps);
+                let chunks: Vec<_> = pieces.iter().map(|piece| packs.store(piece.clone())).collect();
+                (chunks, packs.unique)
+            };
+            let (first, second) = (agent(true), agent(false));
+            assert_eq!((&second.0, second.1), (&first.0, 0), "the second has what the first has");
+            let (chunks, kept) = (packs.chunks.clone(), std::mem::take(&mut packs.kept));
+            let mut sealed = Vec::new();
+            packs.seal(&mut sealed);
+            (first, chunks, kept, sealed)
+        };
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let (first, chunks, kept, sealed) =
+            runtime.block_on(async { tokio::task::spawn_blocking(work).await.unwrap() });
+        assert_eq!((chunks.len(), sealed.len()), (2 * MANY, 2));
+        assert_eq!(first.1, chunks.iter().map(|chunk| u64::from(chunk.stored)).sum::<u64>());
+        for (n, (chunk, kept)) in first.0.iter().zip(kept).enumerate() {
+            let pack = sealed.iter().find(|pack| pack.id == chunk.pack).unwrap();
+            let from = usize::try_from(chunk.offset).unwrap();
+            assert_eq!(unpack(chunk, &pack.bytes[from..from + chunk.stored as usize]), Ok(page(n)));
+            assert_eq!(kept, (*chunk, page(n)));
+        }
+        for pack in sealed {
+            assert!(pack.verify().is_ok());
+        }
+    }
+}

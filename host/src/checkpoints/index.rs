@@ -104,6 +104,10 @@ mod tests {
     fn what_was_in_a_pack_that_is_gone_is_forgotten() {
         let (index, one, two) = (Index::default(), PackId::new(), PackId::new());
         index.remember([chunk(1, one), chunk(2, two)]);
+        assert_eq!(
+            index.find_all([2, 3, 1].map(|n| chunk(n, one).hash).iter()),
+            [Some(chunk(2, two)), None, Some(chunk(1, one))]
+        );
         index.forget(&[one]);
         assert_eq!(index.find(&chunk(1, one).hash), None);
         assert!(index.find(&chunk(2, two).hash).is_some());

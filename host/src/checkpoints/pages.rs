@@ -95,5 +95,10 @@ mod tests {
         assert!(written.contains(&5000) && written.contains(&9000), "{written:?}");
         assert!(written.len() <= 2 * HUGE, "{} pages", written.len());
         assert!(written.is_sorted());
+        populate(&memory[11_000 * PAGE_BYTES..][..100 * PAGE_BYTES]);
+        let written = map.written(memory);
+        assert!((11_000..11_100).all(|page| written.binary_search(&page).is_ok()), "{written:?}");
+        assert!(written.len() <= 3 * HUGE, "{} pages", written.len());
+        assert_eq!(memory.iter().filter(|byte| **byte != 0).count(), 2);
     }
 }
