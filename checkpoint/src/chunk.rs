@@ -47,8 +47,16 @@ pub struct ChunkRef {
 pub enum Piece {
     /// Stored already.
     Stored(ChunkRef),
+    /// To be stored, and its hash.
+    New(Hash, Bytes),
+}
+
+impl Piece {
     /// To be stored.
-    New(Bytes),
+    #[must_use]
+    pub fn new(bytes: Bytes) -> Self {
+        Self::New(hash(&bytes), bytes)
+    }
 }
 
 /// Why stored bytes are not a chunk.

@@ -10,7 +10,7 @@ use std::{
 
 use object_store::local::LocalFileSystem;
 
-use crate::OpenError;
+use crate::{OpenError, names};
 
 /// A file that was begun this long ago and has no name yet never gets one.
 const LEFT_BEHIND: Duration = Duration::from_secs(3600);
@@ -22,11 +22,27 @@ pub(crate) fn open(dir: &Path) -> Result<LocalFileSystem, OpenError> {
     if let Some(parent) = dir.parent() {
         sync(parent).map_err(failed)?;
     }
-    sweep(&dir.join(crate::names::PACKS)).map_err(failed)?;
+    let packs = dir.join(names::PACKS);
+    if let Err(error) = spread(&packs) {
+        tracing::warn!(%error, "no room for the depot's directories: writes create theirs");
+    }
+    sweep(&packs).map_err(failed)?;
     let store =
         LocalFileSystem::new_with_prefix(dir).map_err(|error| OpenError::Settings(Box::new(error)))?;
     // Both the bytes and the name are on the disk before a write counts.
     Ok(store.with_fsync(true))
+}
+
+/// Creates the directories that packs are in. One that a write has to create has to reach the disk before it, and so has
+/// its parent: such a write waits for four syncs instead of two.
+fn spread(packs: &Path) -> io::Result<()> {
+    let mut dirs = DirBuilder::new();
+    dirs.recursive(true).mode(0o700);
+    for name in names::shares() {
+        dirs.create(packs.join(name))?;
+    }
+    sync(packs)?;
+    packs.parent().map_or(Ok(()), sync)
 }
 
 /// A file that was found to be there: its name may not have reached the disk when whoever wrote it was killed.

@@ -14,6 +14,14 @@ pub(crate) const IMAGES: &str = "images";
 /// Characters of a ULID that are its time.
 const TIME: usize = 10;
 
+/// What a ULID is written in.
+const LETTERS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+/// The names between [`PACKS`] and the ids.
+pub(crate) fn shares() -> impl Iterator<Item = String> {
+    LETTERS.iter().flat_map(|a| LETTERS.iter().map(|b| [*a, *b].map(char::from).iter().collect()))
+}
+
 pub(crate) fn pack(id: PackId) -> Path {
     let text = id.to_string();
     let random = PackId::PREFIX.len() + TIME;

@@ -59,6 +59,12 @@ impl Depot {
         found.into_iter().map(|bytes| bytes.ok_or_else(missing)).collect()
     }
 
+    /// Has chunks at hand that were just stored: who reads them soon need not wait for the store. Their bytes are what
+    /// their hashes say.
+    pub fn keep(&self, chunks: &[(ChunkRef, Bytes)]) {
+        self.0.cache.keep(chunks.iter().map(|(chunk, bytes)| (chunk, bytes)));
+    }
+
     /// Reads a checkpoint.
     ///
     /// # Errors

@@ -31,7 +31,7 @@ proptest! {
         prop_assert_eq!(&mapped, &chunks);
         let back = pieces.unwrap().try_map(&mut |piece| match piece {
             Piece::Stored(chunk) => Ok(chunk),
-            Piece::New(_) => Err(()),
+            Piece::New(..) => Err(()),
         });
         prop_assert_eq!(back.unwrap(), checkpoint.clone());
         let stored: u64 = chunks.iter().map(|chunk| u64::from(chunk.stored)).sum();

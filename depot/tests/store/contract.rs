@@ -37,6 +37,33 @@ async fn what_is_put_is_there() {
 }
 
 #[tokio::test]
+async fn what_is_kept_at_hand_is_not_asked_of_the_store() {
+    each(|depot| async move {
+        let (_, chunks) = pack(1);
+        let kept: Vec<_> =
+            chunks.iter().copied().zip(contents(1).into_iter().map(Into::into)).take(2).collect();
+        // The pack is in no store.
+        assert!(matches!(depot.chunks(&chunks[..2]).await, Err(DepotError::Missing { .. })));
+        depot.keep(&kept);
+        let read = depot.chunks(&chunks[..2]).await.unwrap();
+        assert!(read.iter().zip(contents(1)).all(|(read, expected)| read[..] == expected[..]));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_directory_has_a_place_for_every_pack_before_it_comes() {
+    let dir = tempfile::tempdir().unwrap();
+    let depot = Depot::local(dir.path()).unwrap();
+    let places = || std::fs::read_dir(dir.path().join("packs")).unwrap().count();
+    assert_eq!(places(), 1024);
+    for n in 0..50 {
+        depot.put(pack(n).0).await.unwrap();
+    }
+    assert_eq!(places(), 1024);
+}
+
+#[tokio::test]
 async fn a_checkpoint_and_its_tree_come_back() {
     each(|depot| async move {
         let (pack, checkpoint, at) = kept();

@@ -102,6 +102,7 @@ impl Agents {
             wake_at: None,
             undone,
             urgent: true,
+            asked: false,
         };
         let committed = self.means.services.committer.submit(job).await.await;
         if !matches!(committed, Ok(Ok(_))) {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use checkpoint::{
-    Checkpoint, ChunkRef, Piece,
+    Checkpoint, ChunkRef, Hash, Piece,
     manifest::{Guest, Memory, PAGE_BYTES, Tree},
     map::Extent,
 };
@@ -19,6 +19,9 @@ use crate::agent::state::AgentState;
 
 /// Pages looked at before others go first: about a slice.
 const PAGES_A_SLICE: usize = 64;
+
+/// Bytes that come from memory at once.
+const LINE_BYTES: usize = 64;
 
 /// Why an agent cannot be captured as it is now.
 #[derive(Debug, thiserror::Error)]
@@ -49,16 +52,21 @@ impl Snapshot {
     /// Bytes in memory that are to be stored.
     pub(crate) fn new_bytes(&self) -> usize {
         let mut bytes = 0;
-        let mut add = |piece: &Piece| {
-            if let Piece::New(new) = piece {
-                bytes += new.len();
+        self.each_new(&mut |_, new| bytes += new.len());
+        bytes
+    }
+
+    /// Shows `see` everything that is to be stored, and its hash.
+    pub(crate) fn each_new(&self, see: &mut impl FnMut(&Hash, &Bytes)) {
+        let mut see = |piece: &Piece| {
+            if let Piece::New(hash, new) = piece {
+                see(hash, new);
             }
         };
-        self.checkpoint.each_chunk(&mut add);
+        self.checkpoint.each_chunk(&mut see);
         if let Files::Captured(tree) = &self.files {
-            tree.each_chunk(&mut add);
+            tree.each_chunk(&mut see);
         }
-        bytes
     }
 }
 
@@ -146,19 +154,30 @@ async fn memory(
     for some in written.chunks(PAGES_A_SLICE) {
         // Looked up anew for each: a borrow of the store does not outlive an await.
         let bytes = list.as_le_slice(&*store);
-        for &page in some {
-            let bytes = &bytes[page as usize * PAGE_BYTES..][..PAGE_BYTES];
-            if bytes != eyes.base.page(memory, page) {
-                let stored = eyes.index.find(&look.hash(page, bytes)).map(Piece::Stored);
-                pages.push((page, stored.unwrap_or_else(|| Piece::New(Bytes::copy_from_slice(bytes)))));
-            }
-        }
+        let of = |page: u32| &bytes[page as usize * PAGE_BYTES..][..PAGE_BYTES];
+        let differs = some.iter().filter(|page| {
+            let bytes = of(**page);
+            ahead(bytes);
+            bytes != eyes.base.page(memory, **page)
+        });
+        let hashed: Vec<_> = differs.map(|page| (*page, look.hash(*page, of(*page)))).collect();
+        let stored = eyes.index.find_all(hashed.iter().map(|(_, hash)| hash));
+        pages.extend(hashed.into_iter().zip(stored).map(|((page, hash), stored)| {
+            let new = || Piece::New(hash, Bytes::copy_from_slice(of(page)));
+            (page, stored.map_or_else(new, Piece::Stored))
+        }));
         if some.len() == PAGES_A_SLICE {
             crate::executor::end_slice().await;
         }
     }
     look.end();
     Ok(Memory { wasm_pages, pages })
+}
+
+/// Has every line of a page on its way from memory before the first is used: looked at one after the other, each is waited
+/// for.
+fn ahead(page: &[u8]) {
+    std::hint::black_box(page.iter().step_by(LINE_BYTES).fold(0, |all, byte| all | byte));
 }
 
 /// Reads all of a fresh instance.

@@ -7,8 +7,10 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use checkpoint::{ChunkRef, manifest};
 use depot::Depot;
+use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 use points::{Point, reach};
 use tokio::{
@@ -33,6 +35,8 @@ use crate::link::{Link, LinkError};
 const LINGER: Duration = Duration::from_secs(2);
 /// Packs that are written at the same time.
 const IN_FLIGHT: usize = 3;
+/// Packs of one of them that are.
+const PUTS: usize = 2;
 /// Captured bytes that may wait or be written, in units of [`UNIT`].
 const BUDGET: u32 = 64 * 1024;
 /// 4 KiB: with [`BUDGET`] 256 MiB.
@@ -58,6 +62,8 @@ pub(crate) struct Job {
     pub(crate) undone: bool,
     /// Somebody waits: it is written at once, and takes along what lingers.
     pub(crate) urgent: bool,
+    /// Somebody asked for it, and may begin an agent from it in a moment.
+    pub(crate) asked: bool,
 }
 
 /// What counts now.
@@ -225,7 +231,7 @@ async fn flush(batch: Batch, means: &Means) {
         .into_iter()
         .map(|(agent, queued)| ((agent, (queued.answer, queued._budget)), queued.job))
         .unzip();
-    let encoded = tokio::task::spawn_blocking(move || encode::encode(jobs, &index)).await;
+    let encoded = tokio::task::spawn_blocking(move || encode::encode(jobs, index)).await;
     let mut tell = |agent: AgentId, result| {
         if let Some((answer, _)) = answers.remove(&agent) {
             // Its agent is gone: nobody needs to know.
@@ -242,15 +248,17 @@ async fn flush(batch: Batch, means: &Means) {
     let all: Vec<_> = encoded.done.iter().map(|done| done.commit.agent).collect();
     let mut written = encoded.spilled;
     reach(Point::BeforePacks, all.iter().copied()).await;
-    for pack in encoded.packs {
-        written.push((pack.id, pack.bytes.len() as u64));
-        if let Err(error) = means.depot.put(pack).await {
+    written.extend(encoded.packs.iter().map(|pack| (pack.id, pack.bytes.len() as u64)));
+    let mut puts = stream::iter(encoded.packs).map(|pack| means.depot.put(pack)).buffer_unordered(PUTS);
+    while let Some(put) = puts.next().await {
+        if let Err(error) = put {
             let why = format!("the object store did not take the checkpoint: {}", crate::link::chain(&error));
             tracing::warn!(agents = all.len(), %why, "checkpoints are not stored");
             all.iter().for_each(|agent| tell(*agent, Err(CommitError::Unavailable(why.clone()))));
             return;
         }
     }
+    means.depot.keep(&encoded.kept);
     let lasts = encoded.done.iter().filter(|done| done.commit.then != Then::Run {});
     reach(Point::AfterLastPacks, lasts.map(|done| done.commit.agent)).await;
     reach(Point::AfterPacks, all.iter().copied()).await;
@@ -323,4 +331,6 @@ pub(super) struct Encoded {
     pub(super) failed: Vec<(AgentId, String)>,
     /// New chunks, to be remembered once they are stored.
     pub(super) chunks: Vec<ChunkRef>,
+    /// Those of them that are read again soon, with their bytes.
+    pub(super) kept: Vec<(ChunkRef, Bytes)>,
 }

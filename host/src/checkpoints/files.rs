@@ -59,13 +59,13 @@ struct Spill<'a> {
 
 impl Spill<'_> {
     fn put(&mut self, bytes: &[u8]) -> Piece {
-        if self.new_bytes < IN_MEMORY || self.failed.is_some() {
-            self.new_bytes += bytes.len();
-            return Piece::New(Bytes::copy_from_slice(bytes));
-        }
         let hash = hash(bytes);
         if let Some(stored) = self.services.index.find(&hash) {
             return Piece::Stored(stored);
+        }
+        if self.new_bytes < IN_MEMORY || self.failed.is_some() {
+            self.new_bytes += bytes.len();
+            return Piece::New(hash, Bytes::copy_from_slice(bytes));
         }
         if self.open.as_ref().is_some_and(PackBuilder::is_full)
             && let Some(full) = self.open.take()

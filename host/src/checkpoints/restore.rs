@@ -17,7 +17,7 @@ use wire::{
 use super::{
     access::{AccessError, WASM_PAGE_BYTES},
     capture::FilesAt,
-    pages::Pagemap,
+    pages::{self, Pagemap},
 };
 use crate::{
     agent::state::AgentState,
@@ -28,6 +28,8 @@ use crate::{
 
 /// Adjacent pages written in one call.
 const RUN_PAGES: usize = 64;
+/// From here on they are made present before.
+const MANY_PAGES: usize = 8;
 
 /// A checkpoint, read and verified.
 #[derive(Debug)]
@@ -236,6 +238,12 @@ impl Run {
     ) -> Result<(), AccessError> {
         if !self.bytes.is_empty() {
             let offset = self.first << PAGE_BYTES.trailing_zeros();
+            if self.bytes.len() >= MANY_PAGES * PAGE_BYTES
+                && let Some(list) = access.memory(store, instance, memory).await?
+            {
+                let all = list.as_le_slice(&*store);
+                all.get(offset as usize..).and_then(|from| from.get(..self.bytes.len())).map(pages::populate);
+            }
             access.write(store, instance, memory, offset, &self.bytes).await?;
             if self.bytes.len() >= RUN_PAGES * PAGE_BYTES {
                 crate::executor::end_slice().await;

@@ -9,7 +9,8 @@ use std::{hash::BuildHasher as _, iter::Peekable, sync::LazyLock, vec};
 use checkpoint::{Hash, hash};
 use foldhash::{SharedSeed, quality::SeedableRandomState};
 
-static KEY: LazyLock<SharedSeed> = LazyLock::new(|| SharedSeed::from_u64(rand::random()));
+/// Of this process.
+pub(super) static KEY: LazyLock<SharedSeed> = LazyLock::new(|| SharedSeed::from_u64(rand::random()));
 
 fn quick(bytes: &[u8]) -> u64 {
     SeedableRandomState::with_seed(0, &KEY).hash_one(bytes)

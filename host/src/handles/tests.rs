@@ -162,7 +162,7 @@ impl<'w> Guest<'w> {
 
     fn stage(&mut self, (files, slots): &Described) -> Result<(), Unrestorable> {
         self.state().stage(files, slots, |piece| match piece {
-            Piece::New(bytes) => Some(bytes.clone()),
+            Piece::New(_, bytes) => Some(bytes.clone()),
             Piece::Stored(_) => None,
         })
     }

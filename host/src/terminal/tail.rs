@@ -49,7 +49,7 @@ pub(crate) fn cut(from: u64, head: u64, stored: &Stored, read: impl Fn(u64, u64)
         }
         segments.push(match stored.find(at, end - at) {
             Some(chunk) => Piece::Stored(chunk),
-            None => Piece::New(read(at, end)),
+            None => Piece::new(read(at, end)),
         });
         at = end;
     }
@@ -70,7 +70,7 @@ pub(crate) fn last(tail: &Tail<Bytes>, limit: usize) -> impl Iterator<Item = &[u
 #[cfg(test)]
 pub(crate) fn read_back(tail: Tail<Piece>) -> Tail<Bytes> {
     let segments = tail.segments.into_iter().map(|piece| match piece {
-        Piece::New(bytes) => bytes,
+        Piece::New(_, bytes) => bytes,
         Piece::Stored(chunk) => panic!("{chunk:?} is not at hand"),
     });
     Tail { from: tail.from, segments: segments.collect(), rest: tail.rest }
@@ -127,7 +127,7 @@ mod tests {
                         prop_assert!(was_whole);
                         prop_assert_eq!(chunk.hash, checkpoint::hash(&read(at, end)));
                     }
-                    Piece::New(bytes) => {
+                    Piece::New(_, bytes) => {
                         prop_assert!(!was_whole);
                         prop_assert_eq!(bytes, &read(at, end));
                     }

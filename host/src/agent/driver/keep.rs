@@ -227,6 +227,7 @@ impl Running {
             wake_at: self.wake_at(),
             undone: false,
             urgent,
+            asked: false,
         }
     }
 
@@ -258,6 +259,7 @@ impl Running {
         self.dirty = None;
         self.cost = begun.elapsed();
         let job = self.job(Some(Box::new(snapshot)), kind, note, then, urgent);
+        let job = Job { asked: asked.is_some(), ..job };
         let answer = self.services.committer.submit(job).await;
         self.in_flight = Some(InFlight { answer, result: None, covers, asked });
         Ok(())

@@ -78,7 +78,7 @@ fn pays_for_a_nameless_file() {
     let world = World::new();
     let before = world.workspace.usage();
     let nameless = |size, pieces| vec![OpenFile { path: None, content: Content { size, pieces } }];
-    let piece = |bytes: &'static [u8]| Some(Piece::New(bytes.into()));
+    let piece = |bytes: &'static [u8]| Some(Piece::new(bytes.into()));
     for (files, forged) in [
         (nameless(1, vec![]), true),
         (nameless(u64::MAX, vec![]), true),

@@ -50,7 +50,7 @@ fn every_kind_is_described_and_made_again() {
     guest.call("unlink", work);
 
     let (files, slots) = guest.describe();
-    let content = Content { size: 8, pieces: vec![Some(Piece::New(b"abcdefgh".as_slice().into()))] };
+    let content = Content { size: 8, pieces: vec![Some(Piece::new(b"abcdefgh".as_slice().into()))] };
     assert_eq!(files, [file(Some("a")), OpenFile { path: None, content }]);
     let error = slots[14].clone();
     let Handle::Error { text, code: Some(23) } = &error.handle else { panic!("{error:?}") };

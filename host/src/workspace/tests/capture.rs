@@ -94,7 +94,7 @@ fn a_change_before_the_capture_was_stored_is_not_lost() {
     let tree = store.capture(&workspace);
     settle(dir.path());
     guest.put("g", b"x").unwrap();
-    let captured = workspace.capture(&mut |_| Ok(Piece::New(b"x".as_slice().into()))).unwrap();
+    let captured = workspace.capture(&mut |_| Ok(Piece::new(b"x".as_slice().into()))).unwrap();
     guest.put("f", b"new").unwrap();
     // The store lost it: the stamps never come.
     drop(captured);
@@ -121,7 +121,7 @@ fn closing_and_reading_do_not_wait_for_a_capture() {
     let captured = workspace.capture(&mut |bytes| {
         // Inside the capture: were it waiting, this would never end.
         assert_eq!(guest.get("f").unwrap(), b"x");
-        Ok(Piece::New(bytes.to_vec().into()))
+        Ok(Piece::new(bytes.to_vec().into()))
     });
     assert_eq!(captured.unwrap().tree.entries.len(), 1);
 }
@@ -148,7 +148,7 @@ fn a_capture_is_one_instant() {
             while workspace.changes() == before {
                 std::thread::yield_now();
             }
-            captured.push(workspace.capture(&mut |bytes| Ok(Piece::New(bytes.to_vec().into()))));
+            captured.push(workspace.capture(&mut |bytes| Ok(Piece::new(bytes.to_vec().into()))));
         }
         over.store(true, Relaxed);
     });

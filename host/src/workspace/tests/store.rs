@@ -76,7 +76,7 @@ fn stored(tree: Tree<Piece>) -> Tree {
 pub(super) fn stored_content(content: Content<Piece>) -> Content<ChunkRef> {
     let chunk = |piece| match piece {
         Piece::Stored(chunk) => chunk,
-        Piece::New(_) => panic!("all was stored"),
+        Piece::New(..) => panic!("all was stored"),
     };
     let pieces = content.pieces.into_iter().map(|piece| piece.map(chunk)).collect();
     Content { size: content.size, pieces }

@@ -120,7 +120,7 @@ fn content(file: &OpenFile, room: &mut usize) -> Result<Content<Piece>, Uncaptur
                 "deleted files that it holds open have over {MAX_NAMELESS_BYTES} bytes"
             ))
         })?;
-        pieces.push(Some(Piece::New(Bytes::from(piece))));
+        pieces.push(Some(Piece::new(Bytes::from(piece))));
     }
     Ok(Content { size, pieces })
 }
