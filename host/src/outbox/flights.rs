@@ -67,6 +67,10 @@ impl Flights {
     /// Waits until none is on its way, at most `grace`; ends those that are left, and names them with their epochs.
     pub(super) async fn land(&self, grace: Duration) -> Vec<(Flight, u64)> {
         self.0.tasks.close();
+        let waiting = self.out().len();
+        if waiting > 0 {
+            tracing::info!(requests = waiting, "waiting for answers to what agents sent, at most {grace:?}");
+        }
         // Late or not, what is left is looked at below.
         let _ = tokio::time::timeout(grace, self.0.tasks.wait()).await;
         let left = std::mem::take(&mut *self.out());
