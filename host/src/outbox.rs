@@ -6,8 +6,8 @@ use std::{
     time::Duration,
 };
 
-use egress::{Egress, Request};
-use tokio::task::AbortHandle;
+use egress::{Egress, Request, Response};
+use tokio::{sync::Semaphore, task::AbortHandle};
 use wire::{
     egress::Rule,
     message::{Complete, Outcome, Send},
@@ -20,6 +20,9 @@ mod flights;
 
 use flights::{Flight, Flights};
 
+/// Requests that a host makes at once: each is a socket, a few buffers and a TLS state. Others wait for their turn, which is
+/// no part of their time.
+const MAX_AT_ONCE: usize = 512;
 /// Between two tries, doubled up to [`MAX_RETRY`].
 const RETRY: Duration = Duration::from_millis(100);
 const MAX_RETRY: Duration = Duration::from_secs(5);
@@ -28,15 +31,31 @@ const MAX_RETRY: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Outbox {
     link: Arc<OnceLock<Arc<Link>>>,
-    egress: Option<Egress>,
+    way: Option<Way>,
     flights: Flights,
     timeline: u64,
+}
+
+/// How requests leave.
+#[derive(Debug, Clone)]
+struct Way {
+    egress: Egress,
+    seats: Arc<Semaphore>,
+}
+
+impl Way {
+    async fn send(&self, rules: Arc<[Rule]>, request: Request) -> Result<Response, egress::Error> {
+        // Nobody closes it.
+        let _seat = self.seats.acquire().await;
+        self.egress.send(rules, request).await
+    }
 }
 
 impl Outbox {
     /// The ways out for the agents of a host; the API is known later.
     pub(crate) fn new(link: Arc<OnceLock<Arc<Link>>>, egress: Option<Egress>) -> Self {
-        Self { link, egress, flights: Flights::default(), timeline: 0 }
+        let way = egress.map(|egress| Way { egress, seats: Arc::new(Semaphore::new(MAX_AT_ONCE)) });
+        Self { link, way, flights: Flights::default(), timeline: 0 }
     }
 
     /// For one life of an agent.
@@ -80,10 +99,10 @@ impl Outbox {
         request: Request,
         rules: Arc<[Rule]>,
     ) -> AbortHandle {
-        let (egress, agent, asking) = (self.egress.clone(), agent.clone(), agent.asking());
+        let (way, agent, asking) = (self.way.clone(), agent.clone(), agent.asking());
         let task = tokio::spawn(async move {
-            let outcome = match egress {
-                Some(egress) => answer::to_agent(egress.send(rules, request).await),
+            let outcome = match way {
+                Some(way) => answer::to_agent(way.send(rules, request).await),
                 None => answer::no_way(),
             };
             drop(asking);
@@ -97,10 +116,10 @@ impl Outbox {
     pub(crate) fn fetch(&self, agent: &Arc<Shared>, op: u64, mut request: Request, rules: Arc<[Rule]>) {
         let flight = Flight { agent: agent.id, timeline: self.timeline, op };
         request.key = Some(format!("{}-{}-{op}", agent.id, self.timeline));
-        let (egress, link, complete) = (self.egress.clone(), self.link.clone(), self.completes(agent, op));
+        let (way, link, complete) = (self.way.clone(), self.link.clone(), self.completes(agent, op));
         self.flights.begin(flight, complete.epoch, async move {
-            let outcome = match egress {
-                Some(egress) => answer::to_inbox(egress.send(rules, request).await),
+            let outcome = match way {
+                Some(way) => answer::to_inbox(way.send(rules, request).await),
                 None => answer::nowhere(),
             };
             tell(&link, flight, Complete { outcome, ..complete }).await;
