@@ -6,6 +6,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use wire::agent::{Agent, Status};
 
+mod kills;
 mod server;
 
 use server::Server;

@@ -109,6 +109,7 @@ async fn shown(
         out.put("\n").await?;
     }
     match options.value('o') {
+        Some("/dev/null") => Ok(()),
         Some(path) => {
             let written = fs::File::create(locate(call, path)).and_then(|mut file| file.write_all(&body));
             written.map_err(|error| Failure::Message(23, format!("{path}: {}", describe(&error))))
