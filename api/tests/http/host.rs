@@ -2,7 +2,10 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use axum::{
@@ -98,15 +101,17 @@ pub(crate) fn cell() -> Image {
 }
 
 /// A checkpoint as a host commits one; what it refers to is in no object store.
+/// As a host's are: in the order they were taken in, also within a millisecond.
+fn next_id() -> CheckpointId {
+    static COUNT: AtomicU64 = AtomicU64::new(1);
+    let millis = u128::try_from(jiff::Timestamp::now().as_millisecond()).unwrap();
+    CheckpointId::from_u128(millis << 80 | u128::from(COUNT.fetch_add(1, Ordering::Relaxed)))
+}
+
 pub(crate) fn taken(kind: CheckpointKind, note: Option<String>, image: Digest) -> (Taken, (PackId, u64)) {
     let pack = PackId::new();
-    let checkpoint = CheckpointRef {
-        id: CheckpointId::new(),
-        pack,
-        offset: 16,
-        length: 100,
-        sha256: Digest::from_bytes([9; 32]),
-    };
+    let checkpoint =
+        CheckpointRef { id: next_id(), pack, offset: 16, length: 100, sha256: Digest::from_bytes([9; 32]) };
     let taken = Taken {
         checkpoint,
         parent: None,
