@@ -4,7 +4,9 @@ use std::{fmt, net::IpAddr};
 
 use http::{HeaderMap, HeaderValue, Method, uri::PathAndQuery};
 use url::{Host, Position, Url};
-use wire::egress::{MAX_BODY_BYTES, MAX_HOST_BYTES, MAX_METHOD_BYTES, MAX_URL_BYTES, Rule, Scheme};
+use wire::egress::{
+    self, MAX_BODY_BYTES, MAX_HOST_BYTES, MAX_METHOD_BYTES, MAX_URL_BYTES, Rule, Scheme, is_repeatable,
+};
 
 use crate::{Request, headers};
 
@@ -141,7 +143,8 @@ pub(crate) fn check(rules: &[Rule], request: &Request) -> Result<Checked, Refuse
         return Err(Refused::TooLarge(format!("a body has at most {MAX_BODY_BYTES} bytes")));
     }
     let method = method(&request.method)?;
-    if matches!(method, Method::GET | Method::HEAD) && !request.body.is_empty() {
+    let reads = is_repeatable(method.as_str());
+    if reads && !request.body.is_empty() {
         return Err(Refused::Invalid(format!("{method} has no body")));
     }
     if request.url.bytes().any(|b| b.is_ascii_control()) {
@@ -150,7 +153,7 @@ pub(crate) fn check(rules: &[Rule], request: &Request) -> Result<Checked, Refuse
     let url = Url::parse(&request.url).map_err(|error| Refused::Invalid(format!("no URL: {error}")))?;
     let target = Target::new(url)?;
     let mut headers = headers::read(&request.headers)?;
-    let key = request.key.as_deref().filter(|_| !matches!(method, Method::GET | Method::HEAD));
+    let key = request.key.as_deref().filter(|_| !reads);
     headers::complete(&mut headers, key)?;
     if !target.is_granted(rules, &method) {
         return Err(Refused::NotGranted(format!(
@@ -161,13 +164,12 @@ pub(crate) fn check(rules: &[Rule], request: &Request) -> Result<Checked, Refuse
 }
 
 fn method(text: &str) -> Result<Method, Refused> {
-    let word = (1..=MAX_METHOD_BYTES).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_uppercase());
-    if !word {
+    if !egress::is_method(text) {
         return Err(Refused::Invalid(format!(
             "a method is a word in upper case of at most {MAX_METHOD_BYTES} letters"
         )));
     }
-    if matches!(text, "CONNECT" | "TRACE") {
+    if egress::is_forbidden(text) {
         return Err(Refused::Invalid(format!("{text} cannot be sent")));
     }
     Method::from_bytes(text.as_bytes()).map_err(|_| Refused::Invalid("no method".to_owned()))

@@ -7,7 +7,7 @@ use http::{
         IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, RANGE, USER_AGENT,
     },
 };
-use wire::egress::{MAX_HEADER_BYTES, MAX_HEADERS};
+use wire::egress::{MAX_HEADER_BYTES, MAX_HEADERS, headers_fit};
 
 use crate::Refused;
 
@@ -49,8 +49,7 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// The headers of an agent, read.
 pub(crate) fn read(headers: &[(String, Vec<u8>)]) -> Result<HeaderMap, Refused> {
-    let bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
-    if headers.len() > MAX_HEADERS || bytes > MAX_HEADER_BYTES {
+    if !headers_fit(headers.iter().map(|(name, value)| name.len() + value.len())) {
         return Err(Refused::TooLarge(format!(
             "a request has at most {MAX_HEADERS} headers of {MAX_HEADER_BYTES} bytes together"
         )));
@@ -120,8 +119,7 @@ pub(crate) fn answer(headers: &HeaderMap) -> Result<Vec<(String, Vec<u8>)>, Stri
         let all = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
         all.flat_map(|value| value.split(',')).any(|token| token.trim().eq_ignore_ascii_case(name.as_str()))
     };
-    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-    if headers.len() > MAX_HEADERS || bytes > MAX_HEADER_BYTES {
+    if !headers_fit(headers.iter().map(|(name, value)| name.as_str().len() + value.len())) {
         return Err(bound());
     }
     // How long the body is, is still true of it.

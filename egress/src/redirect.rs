@@ -1,7 +1,7 @@
 //! Where an answer leads: pure, no I/O.
 
 use http::{HeaderMap, Method, StatusCode, header::LOCATION};
-use wire::egress::{MAX_URL_BYTES, Rule};
+use wire::egress::{MAX_URL_BYTES, Rule, is_repeatable};
 
 use crate::{
     Failure,
@@ -12,7 +12,7 @@ use crate::{
 /// What the answer to `method` leads to, as it says so. `None` where the answer is for the agent: requests that
 /// change something are not sent to somewhere else by the host.
 pub(crate) fn location<'a>(method: &Method, status: StatusCode, headers: &'a HeaderMap) -> Option<&'a [u8]> {
-    let reads = matches!(*method, Method::GET | Method::HEAD);
+    let reads = is_repeatable(method.as_str());
     let leads = matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308);
     headers.get(LOCATION).filter(|_| reads && leads).map(|value| value.as_bytes())
 }

@@ -72,8 +72,40 @@ pub struct Rule {
     pub methods: Vec<String>,
 }
 
+/// Methods that only read: their requests may be made again whatever became of them (RFC 9110, 9.2.1).
+const READING: [&str; 2] = ["GET", "HEAD"];
+
 fn reading() -> Vec<String> {
-    vec!["GET".to_owned(), "HEAD".to_owned()]
+    READING.map(str::to_owned).to_vec()
+}
+
+/// Whether requests of a method may be made again, and so leave before anything holds them.
+#[must_use]
+pub fn is_repeatable(method: &str) -> bool {
+    READING.contains(&method)
+}
+
+/// Whether this could be a method: a word in upper case of at most [`MAX_METHOD_BYTES`] letters.
+#[must_use]
+pub fn is_method(word: &str) -> bool {
+    (1..=MAX_METHOD_BYTES).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_uppercase())
+}
+
+/// Whether a method is nobody's: it makes a tunnel, or shows what others added.
+#[must_use]
+pub fn is_forbidden(method: &str) -> bool {
+    matches!(method, "CONNECT" | "TRACE")
+}
+
+/// Whether headers, by the bytes of each one's name and value together, are within [`MAX_HEADERS`] and
+/// [`MAX_HEADER_BYTES`].
+#[must_use]
+pub fn headers_fit(mut bytes: impl Iterator<Item = usize>) -> bool {
+    let all = bytes.try_fold((0, 0), |(count, sum), one| {
+        let next = (count + 1, sum + one);
+        (next.0 <= MAX_HEADERS && next.1 <= MAX_HEADER_BYTES).then_some(next)
+    });
+    all.is_some()
 }
 
 /// Why something is no rule.
@@ -151,10 +183,8 @@ impl Rule {
         if self.port == Some(0) {
             return Err(BadRule(Cow::Borrowed("a port is 1 to 65535")));
         }
-        let token = |method: &String| {
-            (1..=MAX_METHOD_BYTES).contains(&method.len()) && method.bytes().all(|b| b.is_ascii_uppercase())
-        };
-        if !(1..=MAX_METHODS).contains(&self.methods.len()) || !self.methods.iter().all(token) {
+        let are_methods = self.methods.iter().all(|method| is_method(method));
+        if !(1..=MAX_METHODS).contains(&self.methods.len()) || !are_methods {
             return Err(BadRule(
                 format!(
                     "methods are 1 to {MAX_METHODS} words in upper case of at most {MAX_METHOD_BYTES} letters"
@@ -162,7 +192,7 @@ impl Rule {
                 .into(),
             ));
         }
-        if self.methods.iter().any(|method| matches!(method.as_str(), "CONNECT" | "TRACE")) {
+        if self.methods.iter().any(|method| is_forbidden(method)) {
             return Err(BadRule(Cow::Borrowed("CONNECT and TRACE cannot be granted")));
         }
         Ok(())
@@ -268,6 +298,14 @@ mod tests {
         assert!(
             !rule("GET@https://*.a.com").is_within(&[rule("GET@https://a.com"), rule("GET@https://b.a.com")])
         );
+    }
+
+    #[test]
+    fn headers_have_bounds_by_count_and_by_bytes() {
+        assert!(headers_fit(std::iter::repeat_n(MAX_HEADER_BYTES / MAX_HEADERS, MAX_HEADERS)));
+        assert!(!headers_fit(std::iter::repeat_n(0, MAX_HEADERS + 1)));
+        assert!(headers_fit([MAX_HEADER_BYTES].into_iter()));
+        assert!(!headers_fit([MAX_HEADER_BYTES, 1].into_iter()));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use wire::{
     AgentId, HostId, MessageId,
     access::Scope,
     agent::Status,
-    egress::{MAX_BODY_BYTES, MAX_HEADER_BYTES, MAX_HEADERS},
+    egress::{MAX_BODY_BYTES, headers_fit},
     message::{
         Complete, Delivery, FailureCode, Hook, HookRequest, INBOX_PAGE, MAX_CONTENT_TYPE_BYTES, MAX_INBOX,
         MAX_INBOX_BYTES, MAX_MESSAGE_BYTES, Message, Outcome, Recipient, Send, Sender,
@@ -178,8 +178,8 @@ impl App {
     pub(crate) async fn complete(self: &Arc<Self>, id: AgentId, complete: Complete) -> Result<(), Error> {
         let Complete { epoch, timeline, op, outcome } = complete;
         if let Outcome::Fetched { headers, body, .. } = &outcome {
-            let bytes: usize = headers.iter().map(|h| h.name.len() + h.value.len()).sum();
-            if body.len() > MAX_BODY_BYTES || headers.len() > MAX_HEADERS || bytes > MAX_HEADER_BYTES {
+            let bytes = headers.iter().map(|header| header.name.len() + header.value.len());
+            if body.len() > MAX_BODY_BYTES || !headers_fit(bytes) {
                 return Err(Error::with(Code::TooLarge, "an answer is longer than it may be"));
             }
         }

@@ -4,17 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use checkpoint::manifest::Fetch;
 use egress::{Egress, MAX_TIMEOUT, Refused, Request};
+use wire::egress::is_repeatable;
 
 use super::{Effect, MAX_REQUESTS, Operations, Shared, State, not_granted, refusal, short};
 use crate::bindings::agent::openclaw::agent::types as wit;
 
 /// How long after its own time a request's answer may still come: that of a host that stops, and of a store.
 const LATE: Duration = Duration::from_secs(60);
-
-/// Whether a request may be made again whatever became of it (RFC 9110, 9.2.1).
-pub(super) fn is_repeatable(method: &str) -> bool {
-    matches!(method, "GET" | "HEAD")
-}
 
 /// When a request that leaves now has no answer any more, milliseconds since 1970.
 pub(super) fn gives_up_at(now_ms: u64, fetch: &Fetch) -> u64 {

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use checkpoint::manifest::{self, Fetch};
-use wire::host::ResumeCause;
+use wire::{egress::is_repeatable, host::ResumeCause};
 
 use super::{Effect, MAX_OPERATIONS, MAX_SLEEP, Message, Operations, Shared, State, fetch, now_ms, sleep};
 use crate::bindings::agent::openclaw::agent::types as wit;
@@ -56,9 +56,7 @@ impl Operations {
                     let message = Effect::Message(Message { to, content_type, body });
                     effect(agent, op, cause, || State::Held(message))
                 }
-                manifest::Work::Fetch(fetch) if fetch::is_repeatable(&fetch.method) => {
-                    self.ask(agent, op, fetch)
-                }
+                manifest::Work::Fetch(fetch) if is_repeatable(&fetch.method) => self.ask(agent, op, fetch),
                 manifest::Work::Fetch(fetch) => {
                     effect(agent, op, cause, || self.go_on(agent, op, fetch, None, cause))
                 }
