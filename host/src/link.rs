@@ -22,6 +22,8 @@ use crate::agents::Agents;
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Between tries of a call that failed.
 const RETRY: Duration = Duration::from_millis(500);
+/// The first pause before a call is made again that somebody waits for, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 /// Reports sent in one call.
 const MAX_REPORTS: usize = 256;
 
@@ -62,6 +64,38 @@ impl LinkError {
     /// Whether the API said no, so that the same call will not do better.
     pub(crate) fn is_final(&self) -> bool {
         matches!(self, Self::Refused { status, .. } if (400..500).contains(status) && *status != 408 && *status != 429)
+    }
+}
+
+/// Between the tries of one call: each pause is twice the one before it.
+#[derive(Debug)]
+pub(crate) struct Pauses(Duration);
+
+impl Pauses {
+    pub(crate) fn new() -> Self {
+        Self(PAUSES.0)
+    }
+
+    pub(crate) async fn pause(&mut self) {
+        tokio::time::sleep(self.0).await;
+        self.0 = (self.0 * 2).min(PAUSES.1);
+    }
+}
+
+/// Makes a call until the API has taken it.
+///
+/// # Errors
+/// It said no: [`LinkError::is_final`].
+pub(crate) async fn until_taken<C>(call: impl Fn() -> C) -> Result<(), LinkError>
+where
+    C: Future<Output = Result<(), LinkError>>,
+{
+    let mut pauses = Pauses::new();
+    loop {
+        match call().await {
+            Err(error) if !error.is_final() => pauses.pause().await,
+            answer => return answer,
+        }
     }
 }
 

@@ -7,13 +7,18 @@ use std::{
 };
 
 use egress::{Egress, Request, Response};
+use futures_util::future::join_all;
 use tokio::{sync::Semaphore, task::AbortHandle};
 use wire::{
     egress::Rule,
     message::{Complete, Outcome, Send},
 };
 
-use crate::{agent::Shared, bindings::agent::openclaw::agent::types as wit, link::Link};
+use crate::{
+    agent::{Shared, mailbox::convert},
+    bindings::agent::openclaw::agent::types as wit,
+    link::{Link, until_taken},
+};
 
 mod answer;
 mod flights;
@@ -23,9 +28,10 @@ use flights::{Flight, Flights};
 /// Requests that a host makes at once: each is a socket, a few buffers and a TLS state. Others wait for their turn, which is
 /// no part of their time.
 const MAX_AT_ONCE: usize = 512;
-/// Between two tries, doubled up to [`MAX_RETRY`].
-const RETRY: Duration = Duration::from_millis(100);
-const MAX_RETRY: Duration = Duration::from_secs(5);
+/// How long the API has to hear of what a stop leaves unknown.
+const TELL: Duration = Duration::from_secs(5);
+/// What is said of a request whose host stops.
+const STOPPED: &str = "its host stopped before the answer came";
 
 /// See the module. Without an API no message leaves, and without a way out no request does.
 #[derive(Debug, Clone, Default)]
@@ -76,15 +82,10 @@ impl Outbox {
         let send = Send { epoch: agent.epoch(), timeline: self.timeline, op, to, content_type, body };
         let task = tokio::spawn(async move {
             let Some(link) = link.get() else { return };
-            let mut wait = RETRY;
-            while let Err(error) = link.send(agent.id, &send).await {
-                if error.is_final() {
-                    // Another placement counts: it sends this itself.
-                    tracing::warn!(agent = %agent.id, op, %error, "a message was refused");
-                    return;
-                }
-                tokio::time::sleep(wait).await;
-                wait = (wait * 2).min(MAX_RETRY);
+            if let Err(error) = until_taken(|| link.send(agent.id, &send)).await {
+                // Another placement counts: it sends this itself.
+                tracing::warn!(agent = %agent.id, op, %error, "a message was refused");
+                return;
             }
             points::reach(points::Point::Left, [agent.id]).await;
         });
@@ -101,10 +102,7 @@ impl Outbox {
     ) -> AbortHandle {
         let (way, agent, asking) = (self.way.clone(), agent.clone(), agent.asking());
         let task = tokio::spawn(async move {
-            let outcome = match way {
-                Some(way) => answer::to_agent(way.send(rules, request).await),
-                None => answer::no_way(),
-            };
+            let outcome = convert::delivered(&made(way, rules, request, answer::read).await);
             drop(asking);
             agent.mailbox.completed(wit::Completion { op, outcome });
         });
@@ -114,26 +112,24 @@ impl Outbox {
     /// Makes a request that may not be made again, now that a durable checkpoint holds it; its answer goes into the
     /// agent's inbox, whether or not the agent is here by then.
     pub(crate) fn fetch(&self, agent: &Arc<Shared>, op: u64, mut request: Request, rules: Arc<[Rule]>) {
-        let flight = Flight { agent: agent.id, timeline: self.timeline, op };
+        let (flight, epoch) = (self.flight(agent, op), agent.epoch());
         request.key = Some(format!("{}-{}-{op}", agent.id, self.timeline));
-        let (way, link, complete) = (self.way.clone(), self.link.clone(), self.completes(agent, op));
-        self.flights.begin(flight, complete.epoch, async move {
-            let outcome = match way {
-                Some(way) => answer::to_inbox(way.send(rules, request).await),
-                None => answer::nowhere(),
-            };
-            tell(&link, flight, Complete { outcome, ..complete }).await;
+        let (way, link) = (self.way.clone(), self.link.clone());
+        self.flights.begin(flight, epoch, async move {
+            let outcome = made(way, rules, request, answer::written).await;
+            tell(&link, flight, epoch, outcome).await;
         });
     }
 
     /// Whether a request of this host is on its way.
     pub(crate) fn is_out(&self, agent: &Shared, op: u64) -> bool {
-        self.flights.has(Flight { agent: agent.id, timeline: self.timeline, op })
+        self.flights.has(self.flight(agent, op))
     }
 
     /// Nobody wants the answer any more.
     pub(crate) fn call_off(&self, agent: &Shared, op: u64) {
-        self.flights.call_off(|flight| *flight == Flight { agent: agent.id, timeline: self.timeline, op });
+        let which = self.flight(agent, op);
+        self.flights.call_off(|flight| *flight == which);
     }
 
     /// The agent is over.
@@ -143,41 +139,46 @@ impl Outbox {
 
     /// Nobody knows what became of a request: says so, unless its answer came after all.
     pub(crate) fn give_up(&self, agent: &Arc<Shared>, op: u64, reason: &str) {
-        let flight = Flight { agent: agent.id, timeline: self.timeline, op };
+        let (flight, epoch) = (self.flight(agent, op), agent.epoch());
         let outcome = Outcome::Unknown { reason: reason.to_owned() };
-        let (link, complete) = (self.link.clone(), Complete { outcome, ..self.completes(agent, op) });
-        self.flights.begin(flight, complete.epoch, async move { tell(&link, flight, complete).await });
+        let link = self.link.clone();
+        self.flights.begin(flight, epoch, async move { tell(&link, flight, epoch, outcome).await });
     }
 
-    fn completes(&self, agent: &Shared, op: u64) -> Complete {
-        let outcome = Outcome::Unknown { reason: "its host stopped before the answer came".to_owned() };
-        Complete { epoch: agent.epoch(), timeline: self.timeline, op, outcome }
+    fn flight(&self, agent: &Shared, op: u64) -> Flight {
+        Flight { agent: agent.id, timeline: self.timeline, op }
     }
 
     /// Waits for the answers of what is on its way, at most `grace`; what has none by then never will.
     pub(crate) async fn land(&self, grace: Duration) {
-        for (flight, epoch) in self.flights.land(grace).await {
-            let outcome = Outcome::Unknown { reason: "its host stopped before the answer came".to_owned() };
-            let complete = Complete { epoch, timeline: flight.timeline, op: flight.op, outcome };
-            let told = tell(&self.link, flight, complete);
-            if tokio::time::timeout(MAX_RETRY, told).await.is_err() {
-                tracing::warn!(agent = %flight.agent, op = flight.op, "an unknown outcome was not told");
-            }
+        let left = self.flights.land(grace).await;
+        let unknown = || Outcome::Unknown { reason: STOPPED.to_owned() };
+        let told = left.into_iter().map(|(flight, epoch)| tell(&self.link, flight, epoch, unknown()));
+        if tokio::time::timeout(TELL, join_all(told)).await.is_err() {
+            tracing::warn!("the API was not told of every request whose outcome is unknown");
         }
     }
 }
 
-/// Tells the API until it took it.
-async fn tell(link: &OnceLock<Arc<Link>>, flight: Flight, complete: Complete) {
+/// Makes a request, and has what came of it read.
+async fn made(
+    way: Option<Way>,
+    rules: Arc<[Rule]>,
+    request: Request,
+    read: fn(Result<Response, egress::Error>) -> Outcome,
+) -> Outcome {
+    match way {
+        Some(way) => read(way.send(rules, request).await),
+        None => answer::nowhere(),
+    }
+}
+
+/// Tells the API how a request ended, until it took it.
+async fn tell(link: &OnceLock<Arc<Link>>, flight: Flight, epoch: u64, outcome: Outcome) {
     let Some(link) = link.get() else { return };
-    let mut wait = RETRY;
-    while let Err(error) = link.complete(flight.agent, &complete).await {
-        if error.is_final() {
-            // That life of the agent is over.
-            tracing::debug!(agent = %flight.agent, op = flight.op, %error, "a result is nobody's any more");
-            return;
-        }
-        tokio::time::sleep(wait).await;
-        wait = (wait * 2).min(MAX_RETRY);
+    let complete = Complete { epoch, timeline: flight.timeline, op: flight.op, outcome };
+    if let Err(error) = until_taken(|| link.complete(flight.agent, &complete)).await {
+        // That life of the agent is over.
+        tracing::debug!(agent = %flight.agent, op = flight.op, %error, "a result is nobody's any more");
     }
 }

@@ -1,15 +1,14 @@
 //! Reading an agent's inbox: whatever it holds is durable at the API until a checkpoint covers it.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use wire::{AgentId, agent::Status, host::Reply};
 
 use super::Agents;
-use crate::{agent::Shared, link::Link};
-
-/// Between two tries, doubled up to [`MAX_RETRY`].
-const RETRY: Duration = Duration::from_millis(100);
-const MAX_RETRY: Duration = Duration::from_secs(5);
+use crate::{
+    agent::Shared,
+    link::{Link, Pauses},
+};
 
 impl Agents {
     pub(super) fn nudge(&self, id: AgentId, epoch: u64) -> Reply {
@@ -46,7 +45,7 @@ impl Agents {
 /// Reads entries as soon as there is room for one; whether there may be more.
 async fn page(link: &Link, shared: &Shared) -> bool {
     shared.mailbox.wants_messages().await;
-    let mut wait = RETRY;
+    let mut pauses = Pauses::new();
     let page = loop {
         match link.inbox(shared.id, shared.epoch(), shared.mailbox.inbox()).await {
             Ok(page) => break page,
@@ -54,8 +53,7 @@ async fn page(link: &Link, shared: &Shared) -> bool {
             Err(error) if error.is_final() => return false,
             Err(error) => {
                 tracing::debug!(agent = %shared.id, %error, "the inbox is not read yet");
-                tokio::time::sleep(wait).await;
-                wait = (wait * 2).min(MAX_RETRY);
+                pauses.pause().await;
             }
         }
         if shared.live().borrow().is_over() {

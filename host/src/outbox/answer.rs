@@ -1,26 +1,23 @@
-//! How a request ended, as the agent is told: at once, or by its inbox.
+//! How a request ended.
 
 use egress::{Error, Kind, Response};
 use wire::message::{FailureCode, Header, Outcome};
 
-use crate::{agent::mailbox::convert, bindings::agent::openclaw::agent::types as wit};
-
 /// Of a request that may be made again.
-pub(super) fn to_agent(answer: Result<Response, Error>) -> wit::Outcome {
-    convert::delivered(&match answer {
+pub(super) fn read(answer: Result<Response, Error>) -> Outcome {
+    match answer {
         Ok(response) => fetched(response),
         Err(error) => failed(&error),
-    })
+    }
 }
 
 /// Of one that may not: where it left and nobody answered, nobody knows. An answer that is too long is one.
-pub(super) fn to_inbox(answer: Result<Response, Error>) -> Outcome {
+pub(super) fn written(answer: Result<Response, Error>) -> Outcome {
     match answer {
-        Ok(response) => fetched(response),
         Err(error) if error.may_have_left() && error.kind() != Kind::TooLarge => {
             Outcome::Unknown { reason: crate::link::chain(&error) }
         }
-        Err(error) => failed(&error),
+        answer => read(answer),
     }
 }
 
@@ -28,11 +25,6 @@ pub(super) fn to_inbox(answer: Result<Response, Error>) -> Outcome {
 pub(super) fn nowhere() -> Outcome {
     let reason = "this host has no way out".to_owned();
     Outcome::Failed { code: FailureCode::Internal, reason, retryable: false }
-}
-
-/// [`nowhere`], told at once.
-pub(super) fn no_way() -> wit::Outcome {
-    convert::delivered(&nowhere())
 }
 
 fn fetched(response: Response) -> Outcome {
