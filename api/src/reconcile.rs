@@ -164,6 +164,7 @@ async fn mail(app: &Arc<App>, nudge: bool) -> Result<(), Error> {
 }
 
 async fn forget(app: &Arc<App>) -> Result<(), Error> {
+    app.pauses.forget();
     while app.store.forget_expired(Timestamp::now(), BATCH).await? == BATCH {}
     Ok(())
 }

@@ -281,7 +281,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     ) -> Result<Delivered, StoreError>;
     /// Does an agent's `send`: the message into the inbox of `to`, and how that ended into the agent's own.
     async fn send(&self, operation: Operation, to: AgentId, message: Message) -> Result<Sent, StoreError>;
-    /// Ends an agent's operation without doing it: how it ended goes into its inbox.
+    /// Ends an agent's operation without doing it, or as its host did it, whose placement may be over: how it ended goes
+    /// into its inbox. What is said first counts; of an answer the body is in the inbox alone.
     async fn complete(
         &self,
         operation: Operation,

@@ -11,7 +11,6 @@ use wire::{
     access::Scope,
     agent::{DesiredStatus, Limits, MAX_METADATA, MAX_METADATA_BYTES, MAX_NAME_BYTES, Status, StatusReason},
     checkpoint::{CheckpointKind, ForkFrom, ForkRequest, ForkResult, Forks, Lineage, MAX_FORKS},
-    egress::MAX_RULES,
     host::ResumeCause,
     message::{MAX_RECIPIENTS, Recipient},
     problem::Code,
@@ -164,15 +163,7 @@ fn check(parent: &Agent, request: &ForkRequest, now: Timestamp) -> Result<(), Er
         }
     }
     if let Some(rules) = &request.egress {
-        mistakes.egress(rules);
-        for (index, rule) in rules.iter().enumerate().take(MAX_RULES) {
-            let within = rule.is_within(&spec.egress);
-            mistakes.unless(
-                within,
-                format!("/egress/{index}"),
-                "the agent itself may not send requests there",
-            );
-        }
+        mistakes.egress(rules, Some(&spec.egress));
     }
     if let Some(seconds) = request.idle_timeout_seconds {
         mistakes.idle(seconds);

@@ -38,7 +38,6 @@ impl Pauses {
     pub(crate) fn failed(&self, id: AgentId) {
         let now = Instant::now();
         let mut map = self.map();
-        map.retain(|_, pause| now < pause.until + FORGOTTEN);
         let length = map.get(&id).map_or(FIRST, |pause| (pause.length * 2).min(LONGEST));
         // Those that failed together do not come back together.
         let until = now + length.mul_f64(rand::rng().random_range(0.75..1.0));
@@ -48,6 +47,12 @@ impl Pauses {
     /// It did not.
     pub(crate) fn over(&self, id: AgentId) {
         self.map().remove(&id);
+    }
+
+    /// Forgets those that nobody came back to.
+    pub(crate) fn forget(&self) {
+        let now = Instant::now();
+        self.map().retain(|_, pause| now < pause.until + FORGOTTEN);
     }
 
     /// Whether it is too early to try again.
@@ -90,6 +95,7 @@ mod tests {
         }
         tokio::time::advance(FIRST + FORGOTTEN).await;
         pauses.failed(AgentId::new());
+        pauses.forget();
         assert_eq!(pauses.map().len(), 1);
     }
 }

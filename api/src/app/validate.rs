@@ -67,13 +67,16 @@ impl Mistakes {
         self.range(seconds.into(), &YEAR_SECONDS, "/idle_timeout_seconds");
     }
 
-    /// Where requests may be sent to.
-    pub(crate) fn egress(&mut self, rules: &[Rule]) {
+    /// Where requests may be sent to: where those of `parent` may, if there is one.
+    pub(crate) fn egress(&mut self, rules: &[Rule], parent: Option<&[Rule]>) {
         self.unless(rules.len() <= MAX_RULES, "/egress", format!("must have at most {MAX_RULES} entries"));
         for (index, rule) in rules.iter().enumerate().take(MAX_RULES) {
+            let pointer = format!("/egress/{index}");
             if let Err(wrong) = rule.check() {
-                self.unless(false, format!("/egress/{index}"), wrong.to_string());
+                self.unless(false, pointer.as_str(), wrong.to_string());
             }
+            let within = parent.is_none_or(|wider| rule.is_within(wider));
+            self.unless(within, pointer, "the agent itself may not send requests there");
         }
     }
 
@@ -125,7 +128,7 @@ pub(crate) fn spawn(request: &SpawnRequest, config: &str) -> Result<(), Error> {
     }
     let fits = request.send_to.len() <= MAX_RECIPIENTS;
     mistakes.unless(fits, "/send_to", format!("must have at most {MAX_RECIPIENTS} entries"));
-    mistakes.egress(&request.egress);
+    mistakes.egress(&request.egress, None);
     mistakes.none()
 }
 

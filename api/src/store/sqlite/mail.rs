@@ -44,17 +44,6 @@ enum About<'a> {
     },
 }
 
-/// An outcome without the body of an answer, and that body.
-fn apart(outcome: &Outcome) -> (Outcome, Option<&[u8]>) {
-    match outcome {
-        Outcome::Fetched { status, headers, body } => {
-            let lean = Outcome::Fetched { status: *status, headers: headers.clone(), body: Vec::new() };
-            (lean, Some(body))
-        }
-        other => (other.clone(), None),
-    }
-}
-
 /// What there is of an agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Whose {
@@ -235,17 +224,23 @@ fn once(
     if let Some(outcome) = known {
         return Ok(Sent::Done(outcome));
     }
-    let outcome = work()?;
-    let (lean, body) = apart(&outcome);
-    let about =
-        About::Completion { timeline: operation.timeline, op: operation.op, outcome: Cow::Borrowed(&lean) };
-    let seq = append(db, operation.agent, &about, body, false)?;
+    let mut outcome = work()?;
+    let body = match &mut outcome {
+        Outcome::Fetched { body, .. } => Some(std::mem::take(body)),
+        _ => None,
+    };
+    let about = About::Completion {
+        timeline: operation.timeline,
+        op: operation.op,
+        outcome: Cow::Borrowed(&outcome),
+    };
+    let seq = append(db, operation.agent, &about, body.as_deref(), false)?;
     db.prepare_cached(
         "INSERT OR REPLACE INTO operations (agent, timeline, op, seq, outcome, expires_at)
          VALUES (?1, ?2, ?3, ?4, ?5, NULL)",
     )?
-    .execute(params![agent, timeline, op, stored(seq)?, to_json(&lean)?])?;
-    Ok(Sent::Done(lean))
+    .execute(params![agent, timeline, op, stored(seq)?, to_json(&outcome)?])?;
+    Ok(Sent::Done(outcome))
 }
 
 /// Number of an inbox's newest entry.
