@@ -152,12 +152,6 @@ pub(crate) struct Up {
     /// Where checkpoints are kept: file:///DIR or s3://BUCKET/PREFIX [default: in the data directory]
     #[arg(long, value_name = "URL", env = "CLAW_STORE")]
     pub(crate) store: Option<String>,
-    /// Memory beyond which idle agents are suspended, MiB
-    #[arg(long, value_name = "MIB")]
-    pub(crate) memory_limit_mib: Option<u64>,
-    /// A private network that agents may be granted requests to, such as `10.1.0.0/16`; repeatable [default: none]
-    #[arg(long, value_name = "CIDR")]
-    pub(crate) egress_allow: Vec<ipnet::IpNet>,
     /// Address to serve on; port 0 takes a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7300")]
     pub(crate) listen: SocketAddr,
@@ -177,17 +171,24 @@ pub(crate) struct Up {
     #[arg(long, value_name = "ORIGIN")]
     pub(crate) allow_origin: Vec<String>,
     #[command(flatten)]
-    pub(crate) images: Images,
+    pub(crate) hosting: Hosting,
 }
 
+/// What a host offers and takes, alone or as a part of `up`.
 #[derive(Debug, Args)]
-pub(crate) struct Images {
+pub(crate) struct Hosting {
     /// Offer a component under a name; repeatable
     #[arg(long = "image", value_name = "NAME=FILE")]
     pub(crate) images: Vec<String>,
     /// Most agents this host takes
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) max_agents: u32,
+    /// Memory beyond which idle agents are suspended, MiB
+    #[arg(long, value_name = "MIB")]
+    pub(crate) memory_limit_mib: Option<u64>,
+    /// A private network that agents may be granted requests to, such as `10.1.0.0/16`; repeatable [default: none]
+    #[arg(long, value_name = "CIDR")]
+    pub(crate) egress_allow: Vec<ipnet::IpNet>,
 }
 
 #[derive(Debug, Args)]
@@ -217,12 +218,6 @@ pub(crate) struct Host {
     /// Where checkpoints are kept, the same as the API's: file:///DIR or s3://BUCKET/PREFIX
     #[arg(long, value_name = "URL", env = "CLAW_STORE")]
     pub(crate) store: String,
-    /// Memory beyond which idle agents are suspended, MiB
-    #[arg(long, value_name = "MIB")]
-    pub(crate) memory_limit_mib: Option<u64>,
-    /// A private network that agents may be granted requests to, such as `10.1.0.0/16`; repeatable [default: none]
-    #[arg(long, value_name = "CIDR")]
-    pub(crate) egress_allow: Vec<ipnet::IpNet>,
     /// Address of the API
     #[arg(long, value_name = "URL")]
     pub(crate) api: String,
@@ -242,7 +237,7 @@ pub(crate) struct Host {
     #[arg(long, value_name = "URL")]
     pub(crate) public_url: Option<String>,
     #[command(flatten)]
-    pub(crate) images: Images,
+    pub(crate) hosting: Hosting,
 }
 
 #[derive(Debug, Args)]

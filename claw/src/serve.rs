@@ -52,8 +52,18 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(failed)
 }
 
+/// A host over a directory of its own, as far as its arguments say what it is.
+fn hosting(args: &cli::Hosting, data: PathBuf) -> Result<::host::Config, Failure> {
+    let mut config = ::host::Config::new(data);
+    config.images = images(args)?;
+    config.max_agents = args.max_agents;
+    config.memory_limit = args.memory_limit_mib.map(|mib| mib << 20);
+    config.egress.allow.clone_from(&args.egress_allow);
+    Ok(config)
+}
+
 /// Embedded agents and those of the arguments, which win where names are the same.
-fn images(args: &cli::Images) -> Result<Vec<ImageSource>, Failure> {
+fn images(args: &cli::Hosting) -> Result<Vec<ImageSource>, Failure> {
     let mut images = components::embedded();
     for image in &args.images {
         let (name, file) = image

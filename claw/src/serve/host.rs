@@ -1,6 +1,6 @@
 //! `claw host`: one host of agents; `claw host-credential`: what it proves itself with.
 
-use super::{absolute, images, listen, stop_signal};
+use super::{absolute, hosting, listen, stop_signal};
 use crate::{
     cli::{Host, HostCredential},
     failure::Failure,
@@ -11,13 +11,9 @@ use crate::{
 /// Serves until told to stop; then its agents come to rest.
 pub(crate) async fn run(args: Host, out: Output) -> Result<(), Failure> {
     let stop = stop_signal("draining: agents come to rest (again to end at once)")?;
-    let mut config = host::Config::new(absolute(&args.data)?);
-    config.images = images(&args.images)?;
-    config.max_agents = args.images.max_agents;
+    let mut config = hosting(&args.hosting, absolute(&args.data)?)?;
     config.address = args.address;
     config.depot = Some(depot::Depot::open(&args.store)?);
-    config.memory_limit = args.memory_limit_mib.map(|mib| mib << 20);
-    config.egress.allow.clone_from(&args.egress_allow);
     config.public_url = args.public_url;
     let credential = profile::read(&args.credential_file)?;
     config.api = Some(host::ApiLink { url: args.api.trim_end_matches('/').to_owned(), credential });

@@ -13,7 +13,7 @@ use super::{
     absolute,
     api::store,
     banner::{self, Ready},
-    demo, images, listen,
+    demo, hosting, listen,
     part::Part,
     stop_signal,
 };
@@ -36,9 +36,9 @@ pub(crate) async fn run(args: Up, around: &Surroundings, out: Output) -> Result<
     let begun = Instant::now();
     let stop = stop_signal("stopping: agents come to rest and keep their files (Ctrl-C again ends at once)")?;
     let data = absolute(&around.here.join(&args.data))?;
-    let images = images(&args.images)?;
-    let wants_demo = !args.no_demo && images.iter().any(|image| image.name == "shell");
-    if images.is_empty() {
+    let mut hosted = hosting(&args.hosting, data.join(HOST_DIR))?;
+    let wants_demo = !args.no_demo && hosted.images.iter().any(|image| image.name == "shell");
+    if hosted.images.is_empty() {
         eprintln!(
             "this claw was built without agents: run `cargo xtask build`, or offer some with --image NAME=FILE"
         );
@@ -59,17 +59,12 @@ pub(crate) async fn run(args: Up, around: &Surroundings, out: Output) -> Result<
     };
     let url = format!("http://{reached}");
 
-    let mut config = host::Config::new(data.join(HOST_DIR));
-    let credential = api.host_credential(host::host_id(&config.data)?);
-    config.api = Some(host::ApiLink { url: url.clone(), credential });
-    config.max_agents = args.images.max_agents;
-    config.images = images;
-    config.depot = Some(api.depot());
-    config.memory_limit = args.memory_limit_mib.map(|mib| mib << 20);
-    config.egress.allow.clone_from(&args.egress_allow);
+    let credential = api.host_credential(host::host_id(&hosted.data)?);
+    hosted.api = Some(host::ApiLink { url: url.clone(), credential });
+    hosted.depot = Some(api.depot());
     let door = listen(([127, 0, 0, 1], 0).into()).await?;
     let host = tokio::select! {
-        host = opened(config) => host?,
+        host = opened(hosted) => host?,
         () = stop.cancelled() => return Ok(()),
     };
     let ready = host.ready();
