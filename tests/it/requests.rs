@@ -27,10 +27,16 @@ async fn shell(cloud: &Cloud, server: &Server, more: Value) -> (Agent, Terminal)
     (agent, terminal)
 }
 
-async fn done(cloud: &Cloud, agent: &Agent, verb: &str, status: Status) -> Agent {
-    let (answer, body) = cloud.act(agent, verb, &Value::Null).await;
-    assert!(answer.is_success(), "{verb}: {body}");
-    cloud.wait_for(agent, |now| now.status == status).await
+/// Two shells with a request in flight, the first of them to the server first: one writes, and does `rest` when it has
+/// its answer; the other reads.
+async fn in_flight(cloud: &Cloud, server: &Server, rest: &str) -> [(Agent, Terminal); 2] {
+    let mut paying = shell(cloud, server, Value::Null).await;
+    paying.1.run(&format!("curl -d pay http://{}/{rest}", server.address)).await;
+    server.wait_for(1).await;
+    let mut reading = shell(cloud, server, Value::Null).await;
+    reading.1.run(&format!("curl http://{}/", server.address)).await;
+    server.wait_for(2).await;
+    [paying, reading]
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -42,7 +48,9 @@ async fn an_answer_finds_its_agent_suspended_and_wakes_it() {
     assert!(seen[0].head.starts_with("post /first http/1.1\r\n") && seen[0].body == "hello", "{seen:?}");
     let key = seen[0].header("idempotency-key").unwrap_or_default();
     assert!(key.starts_with(&agent.id.to_string().to_ascii_lowercase()), "{key}");
-    let rests = done(&cloud, &agent, "suspend", Status::Suspended).await;
+    let (status, body) = cloud.act(&agent, "suspend", &Value::Null).await;
+    assert!(status.is_success(), "{body}");
+    let rests = cloud.wait_for(&agent, |now| now.status == Status::Suspended).await;
     assert!(rests.wakes_at.is_some(), "it wakes also when no answer comes");
     server.answer(1);
     cloud.wait_for(&agent, |now| now.status == Status::Running).await;
@@ -53,12 +61,8 @@ async fn an_answer_finds_its_agent_suspended_and_wakes_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_host_that_stops_waits_for_answers_of_agents_that_moved() {
     let (mut cloud, server) = (cloud(false).await, Server::start().await);
-    let (agent, mut terminal) = shell(&cloud, &server, Value::Null).await;
-    terminal.run(&format!("curl -d pay http://{}/; curl http://{}/", server.address, server.address)).await;
-    server.wait_for(1).await;
-    let (reading, mut watch) = shell(&cloud, &server, Value::Null).await;
-    watch.run(&format!("curl http://{}/read", server.address)).await;
-    server.wait_for(2).await;
+    let then = format!("; curl http://{}/", server.address);
+    let [(agent, _terminal), (reading, _watch)] = in_flight(&cloud, &server, &then).await;
     cloud.add_host().await;
     let outside = async {
         // By the host that goes on with what was read.
@@ -85,12 +89,7 @@ fn posts(server: &Server) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_lost_host_may_have_done_is_unknown_and_not_done_again() {
     let (mut cloud, server) = (cloud(true).await, Server::start().await);
-    let (paying, mut terminal) = shell(&cloud, &server, Value::Null).await;
-    terminal.run(&format!("curl -d pay http://{}/; echo status $?", server.address)).await;
-    server.wait_for(1).await;
-    let (reading, mut watch) = shell(&cloud, &server, Value::Null).await;
-    watch.run(&format!("curl http://{}/read", server.address)).await;
-    server.wait_for(2).await;
+    let [(paying, _terminal), (reading, _watch)] = in_flight(&cloud, &server, "; echo status $?").await;
     // A checkpoint holds what is in flight.
     for agent in [&paying, &reading] {
         assert_eq!(cloud.act(agent, "checkpoints", &Value::Null).await.0, StatusCode::CREATED);
@@ -112,12 +111,7 @@ async fn what_a_lost_host_may_have_done_is_unknown_and_not_done_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fork_reads_again_and_does_not_write_again() {
     let (cloud, server) = (cloud(false).await, Server::start().await);
-    let (paying, mut terminal) = shell(&cloud, &server, Value::Null).await;
-    terminal.run(&format!("curl -d pay http://{}/", server.address)).await;
-    server.wait_for(1).await;
-    let (reading, mut watch) = shell(&cloud, &server, Value::Null).await;
-    watch.run(&format!("curl http://{}/", server.address)).await;
-    server.wait_for(2).await;
+    let [(paying, mut terminal), (reading, mut watch)] = in_flight(&cloud, &server, "").await;
     let mut forks = Vec::new();
     for agent in [&paying, &reading] {
         let (status, body) = cloud.act(agent, "forks", &json!({})).await;

@@ -33,12 +33,18 @@ const RESUMES: usize = 50;
 /// Rows that are on their way to the store at once.
 const AT_ONCE: usize = 512;
 
-pub(crate) async fn run() -> Value {
+/// A cloud with the first few, their lists, and a resume of one.
+async fn begin() -> (Arc<Cloud>, Vec<Agent>, Value, Value) {
     let setup = Setup { tenant_agents: 200_000, ..parts::setup(&["shell"], 400) };
     let cloud = Arc::new(Cloud::with(setup).await);
     let first = fleet(&cloud, FEW, true).await;
     let few = Lists::of(&cloud, &format!("{FEW} suspended")).await;
-    let few_resumed = resumes(&cloud, &first[0], &format!("{FEW} suspended")).await;
+    let resumed = resumes(&cloud, &first[0], &format!("{FEW} suspended")).await;
+    (cloud, first, few, resumed)
+}
+
+pub(crate) async fn run() -> Value {
+    let (cloud, first, few, few_resumed) = begin().await;
     let begun = Instant::now();
     let (mut real, mut steps) = (first, vec![json!([FEW, status_kib("RssAnon")])]);
     for step in STEPS {
@@ -70,12 +76,8 @@ pub(crate) async fn run() -> Value {
 /// The same, where a host suspended every one of them.
 pub(crate) async fn all() -> Value {
     const LOOKS: [usize; 7] = [1_000, 10_000, 20_000, 40_000, 60_000, 80_000, ALL];
-    let setup = Setup { tenant_agents: 200_000, ..parts::setup(&["shell"], 400) };
-    let cloud = Arc::new(Cloud::with(setup).await);
+    let (cloud, first, few, few_resumed) = begin().await;
     let mut count = FEW;
-    let first = fleet(&cloud, FEW, true).await;
-    let few = Lists::of(&cloud, &format!("{FEW} suspended")).await;
-    let few_resumed = resumes(&cloud, &first[0], &format!("{FEW} suspended")).await;
     let (begun, mut steps) = (Instant::now(), vec![json!([FEW, status_kib("RssAnon")])]);
     for look in LOOKS {
         // The client's own list of them is not to be taken for memory of the host.
